@@ -1,0 +1,1 @@
+"""Results of nodes that are kept and given again."""

@@ -1,0 +1,125 @@
+"""What code inside a node can ask of the run it belongs to.
+
+The running task is held in one context variable, `current`, as a small protocol; the engine implements it.
+So `get_stream_writer`, `interrupt` and the rest work wherever the context of a node reaches: in the node, in
+functions and tools it calls, in asyncio child tasks, in `asyncio.to_thread`, in langchain-core's executors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    from headrace.runtime import Runtime
+
+
+class RunnableConfig(TypedDict, total=False):
+    """The caller's settings for one run; the same keys as langchain-core's config."""
+
+    tags: list[str]
+    metadata: dict[str, Any]
+    callbacks: Any
+    run_name: str
+    max_concurrency: int | None
+    recursion_limit: int
+    configurable: dict[str, Any]
+    run_id: Any
+
+
+class RunningTask(Protocol):
+    """The task that the current context belongs to."""
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The caller's config, with what the run adds for this task under `metadata` and `configurable`."""
+
+    @property
+    def runtime(self) -> Runtime[Any]:
+        """The run's dependencies, as this task sees them."""
+
+    @property
+    def writer(self) -> Callable[[Any], None]:
+        """Puts a value on the `custom` stream; does nothing when nobody asked for that mode."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What `messages` events say about where they come from; one dict per task."""
+
+    def emit(self, mode: str, data: Any) -> None:
+        """Put an event on the stream, if that mode was asked for."""
+
+    def extra_write(self, key: str, value: Any) -> None:
+        """Add a write of a state key to those of the node's return value."""
+
+    def ask(self, value: Any, response_schema: Any = None) -> Any:
+        """The answer to this question, or `GraphInterrupt` while there is none."""
+
+
+current: ContextVar[RunningTask | None] = ContextVar("headrace_task", default=None)
+"""The task whose code is running; None outside a run."""
+
+
+def running_task(asked: str) -> RunningTask:
+    """The current task; RuntimeError naming what was `asked` for when there is none."""
+    task = current.get()
+    if task is None:
+        raise RuntimeError(f"{asked} works inside a node of a running graph; here no node is running")
+    return task
+
+
+def get_config() -> RunnableConfig:
+    """The config of the running node. RuntimeError outside a run."""
+    return running_task("get_config()").config
+
+
+def get_store() -> Any:
+    """The store that the graph was compiled with. RuntimeError outside a run."""
+    return running_task("get_store()").runtime.store
+
+
+def get_stream_writer() -> Callable[[Any], None]:
+    """A function that puts a value on the `custom` stream at once.
+
+    Outside a run it returns a writer that does nothing, so that a tool can be called and tested alone. A plain
+    thread started by a node has no context: take the writer before starting it.
+    """
+    task = current.get()
+    return discard if task is None else task.writer
+
+
+def discard(value: Any, /) -> None:
+    """A stream writer nobody listens to."""
+
+
+def merge(*configs: RunnableConfig | None) -> RunnableConfig:
+    """One config out of several, later ones winning; tags, metadata, configurable and callbacks are joined."""
+    merged: dict[str, Any] = {}
+    for config in configs:
+        for key, value in (config or {}).items():
+            if value is None:
+                continue
+            if key in ("metadata", "configurable"):
+                merged[key] = {**merged.get(key, {}), **value}  # type: ignore[dict-item]
+            elif key == "tags":
+                merged[key] = [*merged.get(key, ()), *(tag for tag in value if tag not in merged.get(key, ()))]  # type: ignore[attr-defined]
+            elif key == "callbacks":
+                merged[key] = join_callbacks(merged.get(key), value)
+            else:
+                merged[key] = value
+    return merged  # type: ignore[return-value]
+
+
+def join_callbacks(first: Any, second: Any) -> Any:
+    """Both sets of callbacks: each a list of handlers or a callback manager of langchain-core."""
+    if not first:
+        return second
+    if isinstance(first, Sequence) and isinstance(second, Sequence):
+        return [*first, *(handler for handler in second if handler not in first)]
+    manager, other = (first, second) if not isinstance(first, Sequence) else (second, first)
+    handlers = other if isinstance(other, Sequence) else other.handlers
+    manager = manager.copy()
+    for handler in handlers:
+        manager.add_handler(handler, inherit=True)
+    return manager

@@ -1,0 +1,1 @@
+"""What a run tells its consumers: events, and the shapes that users ask for."""

@@ -1,0 +1,128 @@
+"""Threads for user code that blocks: a cache of workers, never a bounded pool.
+
+A job that waited for a place in a pool while holding one would wait for ever (eight nodes, each running a
+three-way subgraph, on a pool of six). So a job always gets a thread; only the *extra* hands that speed up parallel
+nodes are counted, and who gets none does the work itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+IDLE_S = 5.0
+"""Seconds after which a thread without work ends."""
+
+HANDS = threading.BoundedSemaphore(max(32, 4 * (os.cpu_count() or 1)))
+"""Extra threads for parallel nodes, in the whole process."""
+
+Job = Callable[[], None]
+
+_idle: list[Worker] = []
+_numbers = itertools.count(1)
+
+
+class Worker:
+    """A thread that runs one job after another, and ends when it has been idle for a while."""
+
+    __slots__ = ("inbox", "name")
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[Job] = SimpleQueue()
+        self.name = f"headrace-{next(_numbers)}"
+        threading.Thread(target=self.work, name=self.name, daemon=True).start()
+
+    def work(self) -> None:
+        while True:
+            try:
+                job = self.inbox.get(timeout=IDLE_S)
+            except Empty:
+                try:
+                    _idle.remove(self)
+                except ValueError:  # a job is on its way to us
+                    continue
+                return
+            job()
+            del job
+            _idle.append(self)
+
+
+def submit(job: Job) -> None:
+    """Run a job, which must not raise, in a thread of its own."""
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        worker = Worker()
+    worker.inbox.put(job)
+
+
+def is_busy(name: str) -> bool:
+    """Whether the worker thread of this name is at work on a job."""
+    return name not in {worker.name for worker in _idle} and name in {one.name for one in threading.enumerate()}
+
+
+def lend(job: Job) -> bool:
+    """Run a job by an extra hand; False if the process has none to spare, and the job was not taken."""
+    hands = HANDS
+    if not hands.acquire(blocking=False):
+        return False
+
+    def lent() -> None:
+        try:
+            job()
+        finally:
+            hands.release()
+
+    try:
+        submit(lent)
+    except RuntimeError:  # the system starts no more threads
+        hands.release()
+        return False
+    return True
+
+
+def forked() -> None:
+    """A child process has none of its parent's threads."""
+    global HANDS  # noqa: PLW0603
+    _idle.clear()
+    HANDS = threading.BoundedSemaphore(max(32, 4 * (os.cpu_count() or 1)))
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=forked)
+
+
+def spread(call: Callable[[int], Any], count: int, limit: int | None = None) -> list[Any]:
+    """`call(0)` to `call(count - 1)`, several at a time, the caller taking part; an exception is an outcome."""
+    outcomes: list[Any] = [None] * count
+    indexes = iter(range(count))
+    lock, over = threading.Lock(), threading.Semaphore(0)
+
+    def work() -> None:
+        while True:
+            with lock:
+                index = next(indexes, None)
+            if index is None:
+                return
+            try:
+                outcomes[index] = call(index)
+            except BaseException as error:
+                outcomes[index] = error
+
+    def hand(context: Context) -> None:
+        context.run(work)
+        over.release()
+
+    hands = 0
+    while hands < min(count, limit or count) - 1 and lend(partial(hand, copy_context())):
+        hands += 1
+    work()
+    for _ in range(hands):
+        over.acquire()
+    return outcomes
