@@ -1,0 +1,218 @@
+"""From a call of `stream` or `invoke` to a run: who listens, who is the parent, what is stored."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, get_args
+
+from headrace import config as configs
+from headrace.config import RunnableConfig
+from headrace.engine import guest
+from headrace.engine.program import Program
+from headrace.engine.run import Run
+from headrace.engine.task import Task
+from headrace.errors import InvalidConfigError
+from headrace.runtime import RunControl
+from headrace.stream.events import Item, Put
+from headrace.types import All, Durability
+
+DURABILITIES = get_args(Durability)
+
+DEFAULT_LIMIT = int(os.environ.get("HEADRACE_DEFAULT_RECURSION_LIMIT", "10007"))
+"""Super-steps that a run may take unless its config says otherwise; meant to catch loops, not to hinder work."""
+
+
+class Setup(Protocol):
+    """What a compiled graph brings to each of its runs."""
+
+    program: Program
+    name: str
+    config: RunnableConfig
+    checkpointer: Any
+    cache: Any
+    store: Any
+    interrupt_before: Any
+    interrupt_after: Any
+
+
+class Call(NamedTuple):
+    """What one call asks of its run."""
+
+    input: Any
+    config: RunnableConfig | None = None
+    context: Any = None
+    modes: tuple[str, ...] = ()
+    output_keys: str | Sequence[str] | None = None
+    interrupt_before: All | Sequence[str] | None = None
+    interrupt_after: All | Sequence[str] | None = None
+    durability: Durability | None = None
+    control: RunControl | None = None
+    subgraphs: bool = False
+
+
+def run_of(setup: Setup, call: Call, put: Put | None) -> Run:
+    """A run that is ready for the loop. `put` takes the events of the call's modes."""
+    task = configs.current.get()
+    parent = task if isinstance(task, Task) else None
+    config = inherited(setup, call, parent)
+    run = Run(setup.program, call.input, config, {} if put is None else dict.fromkeys(call.modes, put))
+    run.name = setup.name
+    run.limit = limit_of(config) if config else DEFAULT_LIMIT
+    if call.control is not None:
+        run.run_control = call.control
+    if parent is None:
+        run.sinks = () if put is None else ((frozenset(call.modes), call.subgraphs, put),)
+    else:
+        nest(run, parent, call, put, stable=setup.checkpointer is True)
+    if call.context is not None or parent is not None:
+        run.user_context = context_of(setup, call, run)
+    equip(run, setup, call)
+    run.guest = guest.load(run)
+    return run
+
+
+def inherited(setup: Setup, call: Call, parent: Task | None) -> RunnableConfig:
+    """The config of a run: the graph's own, the one of the run around it, and the call's."""
+    if parent is None and not setup.config:
+        return call.config or {}
+    if parent is None:
+        return configs.merge(setup.config, call.config)
+    around = {key: value for key, value in parent.run.config.items() if key not in RUN_S_OWN}
+    return configs.merge(setup.config, around, own_part(call.config))  # type: ignore[arg-type]
+
+
+RUN_S_OWN = ("callbacks", "run_name", "run_id")
+"""Keys of a config that say something of one run; runs below it get their callbacks from the task that calls them."""
+
+
+PLACES = ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
+"""Keys that a task's config has under `configurable`."""
+
+
+def own_part(config: RunnableConfig | None) -> RunnableConfig | None:
+    """What a node's code set itself in a config that it passes on: not what the engine put there for that node."""
+    if config is None:
+        return None
+    own = config.copy()
+    own["metadata"] = {
+        key: value
+        for key, value in (config.get("metadata") or {}).items()
+        if key[:10] != "langgraph_" and key != "checkpoint_ns"
+    }
+    own["configurable"] = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACES}
+    return own
+
+
+def limit_of(config: RunnableConfig) -> int:
+    """How many super-steps the run may take. InvalidConfigError for what is no number of steps."""
+    limit: Any = config.get("recursion_limit")
+    if limit is None:
+        return DEFAULT_LIMIT
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidConfigError(f"recursion_limit must be a whole number of super-steps, at least 1, got {limit!r}")
+    return limit
+
+
+NESTING = threading.Lock()
+"""The code of one node may call subgraphs from several threads: each call has a number of its own."""
+
+
+def nest(run: Run, parent: Task, call: Call, put: Put | None, *, stable: bool) -> None:
+    """Make a run part of the task that called it: its events go up as well, and it ends with that task.
+
+    A `stable` namespace is the same for every task of the node: a subgraph with a memory of its own.
+    """
+    above = parent.run
+    run.parent = parent
+    with NESTING:
+        count, parent.calls = parent.calls, parent.calls + 1
+        children = parent.children or []
+        if count & (count - 1) == 0:  # now and then, at powers of two: the cost stays linear
+            children = [child for child in children if not getattr(child, "over", False)]
+        parent.children = children
+        children.append(run)
+    parent.check()  # afterwards, so that a stop at this moment is seen here or reaches the run
+    place = (*above.ns, parent.name) if stable else parent.ns
+    run.ns = (*place, str(count)) if count else place
+    run.streamed = run.outputs
+    run.shown = frozenset((run.outputs,) if isinstance(run.outputs, str) else run.outputs)
+    run.outlet = above.outlet
+    run.run_control = call.control or above.run_control
+    own = () if put is None else ((frozenset(call.modes), call.subgraphs, put),)
+    up = tuple(sink for sink in above.sinks if sink[1])
+    run.sinks = (*up, *own)
+    run.withheld = above.withheld or any("messages" in modes and not deep for modes, deep, _ in above.sinks)
+    if up:
+        modes = {mode for modes, _, _ in run.sinks for mode in modes}
+        run.listen({mode: fan_out(run.sinks, mode) for mode in modes})
+
+
+def fan_out(sinks: Sequence[tuple[frozenset[str], bool, Put]], mode: str) -> Put:
+    """One function that puts an event into every queue that asked for its mode."""
+    puts = [put for modes, _, put in sinks if mode in modes]
+    if len(puts) == 1:
+        return puts[0]
+
+    def put(item: Item) -> None:
+        for one in puts:
+            one(item)
+
+    return put
+
+
+def context_of(setup: Setup, call: Call, run: Run) -> Any:
+    """The runtime's context: what was passed, as the graph's context schema; else that of the run around it."""
+    if call.context is None:
+        return run.parent.run.user_context if run.parent is not None else None
+    convert = setup.program.context
+    return call.context if convert is None else convert(call.context)
+
+
+def equip(run: Run, setup: Setup, call: Call) -> None:
+    """What the run stores, and where it pauses."""
+    above = None if run.parent is None else run.parent.run
+    if setup.store is not None or above is not None:
+        run.store = setup.store if setup.store is not None or above is None else above.store
+    if setup.cache is not None or above is not None:
+        run.cache = setup.cache if setup.cache is not None or above is None else above.cache
+    saver = setup.checkpointer
+    if saver is not None and not isinstance(saver, bool):
+        run.saver = saver
+    elif saver is not False and above is not None:
+        run.saver = above.saver
+    if call.durability is not None and call.durability not in DURABILITIES:
+        raise ValueError(f"unknown durability {call.durability!r}; there are: {', '.join(map(repr, DURABILITIES))}")
+    if run.saver is not None:
+        run.durability = call.durability or (above.durability if above is not None else "sync")
+        run.saver_ns = space_of(run)
+    run.interrupt_before = asked_names(call.interrupt_before, setup.interrupt_before)
+    run.interrupt_after = asked_names(call.interrupt_after, setup.interrupt_after)
+    if call.output_keys is not None:
+        keys = call.output_keys if isinstance(call.output_keys, str) else tuple(call.output_keys)
+        run.outputs = run.streamed = known_keys(run.program, keys)
+        run.shown = frozenset((keys,) if isinstance(keys, str) else keys)
+
+
+def space_of(run: Run) -> str:
+    """The namespace of the run's checkpoints; outside a run, the one that the config names."""
+    if run.parent is None:
+        named = (run.config.get("configurable") or {}).get("checkpoint_ns") or ""
+        run.ns = tuple(named.split("|")) if named else ()
+    return "|".join(run.ns)
+
+
+def asked_names(asked: All | Sequence[str] | None, default: All | tuple[str, ...]) -> All | tuple[str, ...]:
+    if asked is None:
+        return default
+    return "*" if asked == "*" else tuple(asked)
+
+
+def known_keys(program: Program, keys: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """The asked keys; ValueError for one that the state does not have."""
+    for key in (keys,) if isinstance(keys, str) else keys:
+        if key not in program.state:
+            there = ", ".join(map(repr, program.state))
+            raise ValueError(f"output key {key!r} is not in the state; its keys are: {there}")
+    return keys
