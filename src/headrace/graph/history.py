@@ -1,0 +1,148 @@
+"""The state of a thread at a checkpoint: read, and changed from outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.engine.apply import apply
+from headrace.engine.attempt import follow
+from headrace.engine.begin import add, matched, restore
+from headrace.engine.plan import plan
+from headrace.engine.program import Node, prepared
+from headrace.engine.record import (
+    asked_place,
+    below,
+    pending_interrupts,
+    place,
+    result_of,
+    save_checkpoint,
+    shown_config,
+)
+from headrace.engine.task import Task
+from headrace.engine.tell import previewed
+from headrace.errors import InvalidConfigError, InvalidUpdateError
+from headrace.names import END, ERROR, NULL_TASK, START
+from headrace.types import PregelTask, StateSnapshot, StateUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.checkpoint.base import CheckpointTuple
+    from headrace.config import RunnableConfig
+    from headrace.engine.port import Port
+    from headrace.engine.run import Run
+
+
+def snapshot(run: Run, record: CheckpointTuple | None, *, now: bool) -> StateSnapshot:
+    """What users see of a checkpoint: its values and the tasks that are due.
+
+    `now`: as the thread stands, so what finished tasks of the next step wrote counts.
+    """
+    if record is None:
+        return StateSnapshot(run.read(run.streamed, {}), (), run.config, None, None, None, (), ())
+    metadata, parent = record.metadata, record.parent_config
+    restore(run, record)
+    if metadata.get("source") == "input":
+        tasks = [started(run)]
+    else:
+        before = run.pending.get(NULL_TASK)
+        if before:
+            add(run, before)
+        run.step += 1
+        tasks = [matched(run, task) for task in plan(run)]
+    shown = tuple(told(run, task, now=now) for task in tasks)
+    interrupts = tuple(one for task in shown for one in task.interrupts)
+    finished = [task for task in tasks if task.cached]
+    partly = now and 0 < len(finished) < len(tasks)
+    return StateSnapshot(
+        values=run.read(run.streamed, previewed(run, finished) if partly else None),
+        next=tuple(task.name for task in shown if not (partly and task.result is not None)),
+        config=shown_config(run, record.config, metadata),
+        metadata=metadata,
+        created_at=record.checkpoint["ts"],
+        parent_config=None if parent is None else shown_config(run, parent, metadata),
+        tasks=shown,
+        interrupts=interrupts,
+    )
+
+
+def started(run: Run) -> Task:
+    """The pseudo-task that merged an input."""
+    task = Task(run, run.program.start, None)
+    return matched(run, task)
+
+
+def told(run: Run, task: Task, *, now: bool) -> PregelTask:
+    """A task with what is stored of it; what it asked is left out `now` that it has its answer."""
+    stored = run.pending.get(task.id, ())
+    error = next((value for key, value in stored if key == ERROR), None)
+    interrupts = () if now and task.cached else pending_interrupts(run, task)
+    result = result_of(run, task) if task.cached else None
+    return PregelTask(task.id, task.name, task.path, error, interrupts, below(run, task), result)
+
+
+async def update(run: Run, port: Port, updates: Sequence[StateUpdate]) -> RunnableConfig:
+    """Write to a thread as if nodes had returned these updates in one super-step; the new checkpoint's config."""
+    saver = run.saver
+    assert saver is not None
+    record = await port.io(saver, saver.get_tuple, saver.aget_tuple, asked_place(run))
+    restore(run, record)
+    if record is None:
+        run.step += 1
+    before = run.pending.get(NULL_TASK)
+    if before:
+        add(run, before)
+    tasks = [await written(run, port, one, record) for one in updates]
+    run.step += 1
+    run.saved_step = run.step
+    apply(run, tasks)
+    run.unsaved = run.unsaved.union(run.written)
+    run.active = tasks
+    await save_checkpoint(run, port, "update")
+    return place(run, run.checkpoint_id)
+
+
+async def written(run: Run, port: Port, one: StateUpdate, record: CheckpointTuple | None) -> Task:
+    """An update as the finished task of the node that it is attributed to."""
+    node = author(run, one, record)
+    task = Task(run, node, None)
+    if one.as_node == END:
+        task.writes = []
+        return task
+    task.writes = prepared(run.program, list(node.write(one.values)))
+    task.writes.extend(node.signals)
+    if node.branches:
+        await follow(task, task.writes, port)
+    task.folded = None
+    return task
+
+
+def author(run: Run, one: StateUpdate, record: CheckpointTuple | None) -> Node:
+    """The node that an update is attributed to: the named one, or the one that ran last."""
+    program = run.program
+    if one.as_node is not None:
+        if one.as_node in (START, END):
+            return program.start
+        if one.as_node not in program.nodes:
+            raise InvalidUpdateError(
+                f"cannot update the state as node {one.as_node!r}; the nodes are: {', '.join(map(repr, program.nodes))}"
+            )
+        return program.nodes[one.as_node]
+    if record is None:
+        return program.start
+    last = [name for name in record.checkpoint["versions_seen"] if name in program.nodes]
+    if len(last) > 1:
+        raise InvalidUpdateError(
+            f"nodes {' and '.join(map(repr, last))} ran last, so say as which one to update: as_node={last[0]!r}"
+        )
+    return program.nodes[last[0]] if last else program.start
+
+
+def require_saver(run: Run) -> None:
+    """InvalidConfigError unless the graph has a checkpointer and the config a thread."""
+    if run.saver is None:
+        raise InvalidConfigError(
+            f"{run.program.label} keeps no state of threads; compile(checkpointer=InMemorySaver()) does"
+        )
+    if run.thread_id is None:
+        raise InvalidConfigError("the config must name a thread: {'configurable': {'thread_id': '1'}}")
