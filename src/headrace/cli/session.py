@@ -1,0 +1,97 @@
+"""One `headrace run`, from the loaded target to the end of its events: run, and while it waits for answers, resume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from headrace import ids
+from headrace.cli.failure import Failure
+from headrace.cli.input import interpret, takes
+from headrace.cli.target import Target, opened
+from headrace.errors import EmptyInputError
+from headrace.stream.events import StreamEvent
+from headrace.types import Interrupt, StateSnapshot
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for, parsed and checked as far as that goes without the graph."""
+
+    input: str | None
+    """The text of INPUT; None goes on with the thread."""
+    modes: tuple[str, ...]
+    subgraphs: bool
+    config: dict[str, Any]
+    context: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """An interrupt that waits for an answer, and the node that asks."""
+
+    node: str
+    interrupt: Interrupt
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Where a run stopped before its end. No questions: `interrupt_before` or `interrupt_after` stopped it."""
+
+    questions: tuple[Question, ...]
+    next: tuple[str, ...]
+    """The nodes that are due."""
+
+
+class View(Protocol):
+    """Where the events go."""
+
+    @property
+    def extra_modes(self) -> Sequence[str]:
+        """Modes that the view itself needs beside those asked for."""
+
+    def show(self, event: StreamEvent) -> None: ...
+
+    async def resume(self, pause: Pause) -> Any:
+        """The input that goes on from `pause`; Failure where nobody can answer. Cancelling leaves the run paused."""
+
+
+async def session(target: Target, request: Request, view: View) -> None:
+    """Run the target to its end. Cancelling, or an error of the view, stops the graph before this returns."""
+    config = _with_thread(request.config)
+    async with opened(target, config) as graph:
+        value: Any = None if request.input is None else interpret(request.input, graph.get_input_jsonschema)
+        while True:
+            await _leg(graph, value, config, request, view)
+            pause = await _pause(graph, config)
+            if pause is None:
+                return
+            value = await view.resume(pause)
+
+
+async def _leg(graph: Any, value: Any, config: dict[str, Any], request: Request, view: View) -> None:
+    """From one input to the next pause or the end."""
+    modes = list(dict.fromkeys([*request.modes, *view.extra_modes]))
+    events = graph.aevents(value, config, context=request.context, stream_mode=modes, subgraphs=request.subgraphs)
+    try:
+        async with aclosing(events):
+            async for event in events:
+                view.show(event)
+    except EmptyInputError:
+        raise Failure(f"there is no INPUT. {takes(graph.get_input_jsonschema())}") from None
+
+
+async def _pause(graph: Any, config: dict[str, Any]) -> Pause | None:
+    if graph.checkpointer is None or isinstance(graph.checkpointer, bool):
+        return None  # without a saver nothing can wait
+    state: StateSnapshot = await graph.aget_state(config)
+    questions = tuple(Question(task.name, found) for task in state.tasks for found in task.interrupts)
+    return Pause(questions, tuple(state.next)) if questions or state.next else None
+
+
+def _with_thread(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with a thread of its own, unless it names one."""
+    configurable = config.get("configurable") or {}
+    return {**config, "configurable": {"thread_id": ids.unique(), **configurable}}
