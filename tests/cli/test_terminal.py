@@ -1,0 +1,147 @@
+"""`headrace run` on a terminal, as a person sees and answers it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+from .conftest import CHAT, PLAIN, Screen
+
+Open = Callable[..., Screen]
+
+ICE = '{"topic": "ice cream"}'
+ASKS = "answer (JSON or text)> "
+
+
+def test_steps_are_shown_as_they_happen(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:graph", ICE)
+    for text in ("● refine_topic", "topic: ice cream and cats", "● generate_joke", "joke: This is a joke", "done in"):
+        shown.wait_for(text)
+    assert shown.end() == 0
+
+
+def test_values_and_debug_are_shown_on_request(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:graph", ICE, "-m", "values", "-m", "debug", "-m", "tasks")
+    for text in ("◆ state", "topic: ice cream", "· debug", '"refine_topic"', "◆ state", "topic: ice cream and cats"):
+        shown.wait_for(text)
+    assert shown.end() == 0
+    assert "· tasks" in shown.text
+    assert "●" not in shown.text
+
+
+def test_tokens_are_shown_live_and_not_again_as_an_update(screen: Open) -> None:
+    shown = screen(f"{CHAT}:outer", "hi", "--subgraphs")
+    shown.wait_for("▸ inner > call_model ai Why did the truck\nbreak \\x1b[31mdown?\n")
+    shown.wait_for("● inner > call_model")
+    shown.wait_for("● inner")
+    assert shown.end() == 0
+    assert shown.text.count("Why did the truck") == 1
+
+
+def test_custom_data_and_prints_are_shown(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:talking", ICE)
+    assert shown.end() == 0
+    assert "printed by the node\n" in shown.text
+    assert "◇ custom" in shown.text
+    assert '{"progress": 1}' in shown.text
+
+
+def test_an_interrupt_is_shown_and_answered(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking", ICE)
+    shown.wait_for("? node asks")
+    shown.wait_for('{"question": "good?"}')
+    shown.wait_for(ASKS)
+    shown.type("\n")
+    shown.wait_for(ASKS)
+    shown.type("very good\n")
+    shown.wait_for("joke: ice cream: 'very good'")
+    assert shown.end() == 0
+
+
+def test_questions_one_after_the_other_and_answers_as_json(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking_twice", ICE)
+    shown.wait_for("first?")
+    shown.wait_for(ASKS)
+    shown.type("true\n")
+    shown.wait_for("second?")
+    shown.wait_for('answer as: {"type": "integer"}')
+    shown.wait_for(ASKS)
+    shown.type("42\n")
+    shown.wait_for("joke: True 42")
+    assert shown.end() == 0
+
+
+def test_questions_of_parallel_nodes_get_their_own_answers(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:parallel", ICE)
+    shown.wait_for("? one asks")
+    shown.wait_for(ASKS)
+    shown.type("to one\nto three\n")
+    shown.wait_for("? three asks")
+    assert shown.end() == 0
+    assert "joke: ice cream: 'to one'" in shown.text
+    assert "topic: to three" in shown.text
+
+
+def test_a_question_from_inside_a_subgraph_is_answered(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:inside", ICE)
+    shown.wait_for('{"question": "good?"}')
+    shown.wait_for(ASKS)
+    shown.type("yes\n")
+    shown.wait_for("joke: ice cream: 'yes'")
+    assert shown.end() == 0
+
+
+def test_without_a_keyboard_a_question_is_left_open(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking", ICE, stdin=subprocess.DEVNULL)
+    shown.wait_for("headrace: the run waits for an answer, and standard input is no terminal")
+    assert shown.end() == 3
+
+
+def test_enter_goes_on_from_a_breakpoint(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:stopping", ICE)
+    shown.wait_for("? stopped before 'generate_joke'")
+    shown.wait_for("Enter goes on> ")
+    shown.type("\n")
+    shown.wait_for("● generate_joke")
+    assert shown.end() == 0
+
+
+def test_ctrl_d_leaves_the_question_open(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking", ICE)
+    shown.wait_for(ASKS)
+    shown.type("\x04")
+    assert shown.end() == 3
+    assert "headrace: the run waits for an answer" in shown.text
+
+
+def test_ctrl_c_at_the_prompt_ends_the_command(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking", ICE)
+    shown.wait_for(ASKS)
+    shown.process.send_signal(signal.SIGINT)
+    assert shown.end() == 130
+    assert "headrace: interrupted" in shown.text
+
+
+def test_ctrl_c_stops_a_running_node(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:waiting", ICE)
+    shown.wait_for("◇ custom")
+    shown.process.send_signal(signal.SIGINT)
+    assert shown.end() == 130
+    assert "cleaned up\n" in shown.text
+    assert "done in" not in shown.text
+
+
+def test_a_terminal_that_goes_away_ends_the_command(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:asking", ICE)
+    shown.wait_for(ASKS)
+    os.close(shown.main)
+    assert shown.process.wait() != 0
+    shown.main = os.open(os.devnull, os.O_RDONLY)
+
+
+def test_a_failing_node_is_told_below_the_steps(screen: Open) -> None:
+    shown = screen(f"{PLAIN}:failing", ICE)
+    shown.wait_for("headrace: ValueError: no joke about ice cream\n")
+    assert shown.end() == 1

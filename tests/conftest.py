@@ -1,0 +1,26 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from tests.drive import Drive
+
+# The machine that runs the tests may be busy; how long an example takes says nothing.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(params=["sync", "async"])
+def drive(request: Any) -> Drive:
+    """Runs a graph by the sync driver, and again by the async one."""
+    return Drive(request.param)
+
+
+@pytest.fixture
+def thread() -> Any:
+    """A config that names a thread."""
+    return {"configurable": {"thread_id": "1"}}
