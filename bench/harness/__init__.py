@@ -1,0 +1,1 @@
+"""Interleaved CPU-time measurement of one workload on several engines, and its tables."""
