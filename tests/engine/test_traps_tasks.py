@@ -202,6 +202,30 @@ async def test_node_that_awaits_something_cancelled_is_an_error_of_the_node() ->
                 await astream(chain(node), mode)
 
 
+@pytest.mark.usefixtures("counted")
+@LIVE_OR_NOT
+@pytest.mark.parametrize("shape", ["alone", "parallel"])
+@pytest.mark.parametrize("consumer_first", [True, False])
+async def test_no_task_fails_when_all_are_cancelled_at_once(mode: str, shape: str, consumer_first: bool) -> None:
+    """As by `asyncio.run()` that ends with Ctrl-C: in any order, and it tells on stderr of each that fails."""
+    began = asyncio.Event()
+
+    async def waits(state: State) -> State:
+        began.set()
+        await asyncio.Event().wait()
+        return {}
+
+    own = asyncio.current_task()
+    consumer = asyncio.create_task(astream(many(waits, 1 if shape == "alone" else 2), mode))
+    await began.wait()
+    tasks = asyncio.all_tasks() - {own}
+    for task in sorted(tasks, key=lambda task: task is consumer, reverse=consumer_first):
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert [task for task in tasks if not task.cancelled() and task.exception() is not None] == []
+    assert consumer.cancelled()
+
+
 # a cancellation is never lost
 
 

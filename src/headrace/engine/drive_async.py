@@ -76,7 +76,7 @@ async def apart(run: Run, code: Coroutine[Any, Any, Any]) -> Any:
     """
     if COUNTED:
         return await code
-    task = asyncio.get_running_loop().create_task(code)
+    task = asyncio.get_running_loop().create_task(quiet(code))
     try:
         await asyncio.wait([task])
     except BaseException as error:
@@ -88,9 +88,32 @@ async def apart(run: Run, code: Coroutine[Any, Any, Any]) -> Any:
             finally:
                 seen(task)
         raise
+    return outcome(run, task)
+
+
+async def quiet(code: Coroutine[Any, Any, Any]) -> Any:
+    """Await a stretch of the loop in a task of ours; NodeCancelledError comes as an answer.
+
+    `asyncio.run()` that is interrupted cancels all tasks, in any order, and tells on stderr of each that raises.
+    Python 3.10 cannot see that ours was cancelled from outside as well, so there it is blamed on the node.
+    """
+    try:
+        return await code
+    except NodeCancelledError as error:
+        return error
+
+
+def outcome(run: Run, task: asyncio.Task[Any]) -> Any:
+    """What a finished task of ours gave, or the error that it was ended by."""
     if task.cancelled():
         raise NodeCancelledError(culprit(run))
-    return task.result()
+    result = task.result()
+    if not isinstance(result, NodeCancelledError):
+        return result
+    try:
+        raise result
+    finally:
+        del result  # which its traceback holds
 
 
 def culprit(run: Run) -> str:
@@ -139,14 +162,14 @@ async def leg(steps: Steps, outlet: AsyncOutlet) -> bool:
     return more
 
 
-LEGS: set[asyncio.Task[bool]] = set()
+LEGS: set[asyncio.Task[Any]] = set()
 """Legs that are under way. asyncio itself holds tasks weakly: one whose node waits for something that only this node
 knows would be garbage together with a dropped stream, and die before the stream can end it."""
 
 
 async def live(run: Run, outlet: AsyncOutlet, shape: Callable[[Item], Any]) -> AsyncIterator[Any]:
     """The run's events as they happen. Closing it, or cancelling its consumer, stops the nodes and waits for them."""
-    task: asyncio.Task[bool] | None = None
+    task: asyncio.Task[Any] | None = None
     items, room, tasks = outlet.items, outlet.room, outlet.attach()
     steps = loop(run, AsyncPort(run))
     try:
@@ -158,15 +181,13 @@ async def live(run: Run, outlet: AsyncOutlet, shape: Callable[[Item], Any]) -> A
                 yield shape(item)
             if task is None:
                 outlet.said = False
-                task = tasks.create_task(leg(steps, outlet))
+                task = tasks.create_task(quiet(leg(steps, outlet)))
                 task.add_done_callback(outlet.ring)
                 LEGS.add(task)
             elif not task.done():
                 await outlet.wait()
             else:
-                if task.cancelled():
-                    raise NodeCancelledError(culprit(run))
-                if not task.result():
+                if not outcome(run, task):
                     return
                 LEGS.discard(task)
                 task = None
@@ -176,7 +197,7 @@ async def live(run: Run, outlet: AsyncOutlet, shape: Callable[[Item], Any]) -> A
         await end(task, steps)
 
 
-async def end(task: asyncio.Task[bool] | None, steps: Steps) -> None:
+async def end(task: asyncio.Task[Any] | None, steps: Steps) -> None:
     """Cancel a leg that is under way, wait for it, and end the loop."""
     try:
         if task is not None and not task.done():
