@@ -7,9 +7,12 @@ functions and tools it calls, in asyncio child tasks, in `asyncio.to_thread`, in
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+from headrace.errors import InvalidConfigError
 
 if TYPE_CHECKING:
     from headrace.runtime import Runtime
@@ -123,3 +126,44 @@ def join_callbacks(first: Any, second: Any) -> Any:
     for handler in handlers:
         manager.add_handler(handler, inherit=True)
     return manager
+
+
+RUN_S_OWN = ("callbacks", "run_name", "run_id")
+"""Keys of a config that say something of one run; runs below it get their callbacks from the task that calls them."""
+
+
+def handed_down(config: RunnableConfig) -> RunnableConfig:
+    """What the config of a run means for the runs below it."""
+    return {key: value for key, value in config.items() if key not in RUN_S_OWN}  # type: ignore[return-value]
+
+
+PLACES = ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
+"""Keys that a task's config has under `configurable`."""
+
+
+def own_part(config: RunnableConfig | None) -> RunnableConfig | None:
+    """What a node's code set itself in a config that it passes on: not what the engine put there for that node."""
+    if config is None:
+        return None
+    own = config.copy()
+    own["metadata"] = {
+        key: value
+        for key, value in (config.get("metadata") or {}).items()
+        if key[:10] != "langgraph_" and key != "checkpoint_ns"
+    }
+    own["configurable"] = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACES}
+    return own
+
+
+DEFAULT_RECURSION_LIMIT = int(os.environ.get("HEADRACE_DEFAULT_RECURSION_LIMIT", "10007"))
+"""Super-steps that a run may take unless its config says otherwise; meant to catch loops, not to hinder work."""
+
+
+def recursion_limit(config: RunnableConfig) -> int:
+    """How many super-steps the run may take. InvalidConfigError for what is no number of steps."""
+    limit: Any = config.get("recursion_limit")
+    if limit is None:
+        return DEFAULT_RECURSION_LIMIT
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidConfigError(f"recursion_limit must be a whole number of super-steps, at least 1, got {limit!r}")
+    return limit

@@ -21,7 +21,9 @@ INTERRUPT = "__interrupt__"
 RESUME = "__resume__"
 ERROR = "__error__"
 NO_WRITES = "__no_writes__"
-ANSWERED = frozenset({INTERRUPT, RESUME, ERROR, NO_WRITES})
+HANDLED = "__handled__"
+"""The error of a failed task whose node has an error handler."""
+ANSWERED = frozenset({INTERRUPT, RESUME, ERROR, HANDLED, NO_WRITES})
 """Stored writes that tell of a task without being part of its result."""
 
 NEXT = "__next__"

@@ -150,6 +150,87 @@ def test_a_handler_that_fails_fails_the_run(drive: Drive) -> None:
         drive.invoke(single(failing(1), error_handler=handle), {"log": []})
 
 
+class Odd(Exception):
+    """An error that cannot be made from its message alone."""
+
+    def __init__(self, code: int, cause: str) -> None:
+        super().__init__("odd")
+        self.code = code
+
+
+def repaired(calls: list[str], *, asks: bool) -> StateGraph[State]:
+    """Two nodes beside each other: one fails, and its handler asks if it `asks`; the other one asks."""
+
+    def fails(state: State) -> State:
+        calls.append("fails")
+        raise Odd(7, "any")
+
+    def handle(state: State, error: NodeError) -> State:
+        calls.append("handle")
+        assert isinstance(error.error, Odd)
+        assert error.error.code == 7
+        return {"log": [interrupt("repair?") if asks else "repaired"]}
+
+    def other(state: State) -> State:
+        calls.append("other")
+        return {"log": [interrupt("other?")]}
+
+    builder = StateGraph(State).add_node("fails", fails, error_handler=handle).add_node("other", other)
+    return builder.add_edge(START, "fails").add_edge(START, "other")
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_a_handler_can_ask(durability: Any, drive: Drive, thread: Any) -> None:
+    calls: list[str] = []
+    graph = repaired(calls, asks=True).compile(checkpointer=InMemorySaver())
+    drive.invoke(graph, {"log": []}, thread, durability=durability)
+    state = drive.state(graph, thread)
+    assert [(task.name, task.error, [one.value for one in task.interrupts]) for task in state.tasks] == [
+        ("fails", "Odd('odd')", ["repair?"]),
+        ("other", None, ["other?"]),
+    ]
+    answers = {one.id: one.value.upper() for one in state.interrupts}
+    del calls[:]
+    result = drive.invoke(graph, Command(resume=answers), thread, durability=durability)
+    assert result == {"log": ["REPAIR?", "OTHER?"]}
+    assert sorted(calls) == ["handle", "other"]
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_a_handled_failure_is_not_repeated_when_another_node_gets_its_answer(
+    durability: Any, drive: Drive, thread: Any
+) -> None:
+    calls: list[str] = []
+    graph = repaired(calls, asks=False).compile(checkpointer=InMemorySaver())
+    drive.invoke(graph, {"log": []}, thread, durability=durability)
+    state = drive.state(graph, thread)
+    assert (state.next, state.values) == (("other",), {"log": ["repaired"]})
+    assert [(task.name, task.error, task.result) for task in state.tasks] == [
+        ("fails", "Odd('odd')", {"log": ["repaired"]}),
+        ("other", None, None),
+    ]
+    del calls[:]
+    assert drive.invoke(graph, Command(resume="yes"), thread, durability=durability) == {"log": ["repaired", "yes"]}
+    assert calls == ["other"]
+
+
+def test_handlers_of_one_nodes_tasks_are_told_apart(drive: Drive, thread: Any) -> None:
+    def fails(state: Any) -> State:
+        raise ValueError(state)
+
+    def handle(state: Any, error: NodeError) -> State:
+        return {"log": [interrupt(f"repair {error.error}?")]}
+
+    builder = StateGraph(State).add_node("fails", fails, error_handler=handle)
+    builder.add_conditional_edges(START, lambda state: [Send("fails", "one"), Send("fails", "two")], ["fails"])
+    graph = builder.compile(checkpointer=InMemorySaver())
+    drive.invoke(graph, {"log": []}, thread)
+    questions = drive.state(graph, thread).interrupts
+    assert [one.value for one in questions] == ["repair one?", "repair two?"]
+    answers = {questions[1].id: "second", questions[0].id: "first"}
+    assert drive.invoke(graph, Command(resume=answers), thread) == {"log": ["first", "second"]}
+
+
 # caches
 
 

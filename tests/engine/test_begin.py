@@ -17,7 +17,7 @@ from headrace.errors import (
 )
 from headrace.graph import START, StateGraph
 from headrace.names import INTERRUPT
-from headrace.types import Command, Interrupt, Send
+from headrace.types import Command, Interrupt, Send, interrupt
 from tests.drive import Drive
 from tests.engine.build import State, chain, fan, says
 from tests.engine.test_loop import asking
@@ -311,6 +311,92 @@ def test_an_input_that_was_not_stored_must_be_passed_again(drive: Drive, thread:
     with pytest.raises(EmptyInputError, match="stopped before its input was stored; pass it again"):
         drive.invoke(graph, None, thread)
     assert drive.invoke(graph, {"log": ["in"]}, thread) == {"log": ["in", "a"]}
+
+
+def asking_the_way(*questions: str, **options: Any) -> Any:
+    """A graph whose way in is the answer to its last question."""
+    builder = StateGraph(State).add_node("a", says("a")).add_node("b", says("b"))
+    builder.add_conditional_edges(START, lambda state: [interrupt(question) for question in questions][-1], ["a", "b"])
+    return builder.compile(**{"checkpointer": InMemorySaver(), **options})
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_the_way_in_can_be_asked_for(durability: Any, drive: Drive, thread: Any) -> None:
+    graph = asking_the_way("why?", "where?")
+    paused = drive.invoke(graph, {"log": ["in"]}, thread, durability=durability)
+    assert (paused["log"], [question.value for question in questions(paused)]) == (["in"], ["why?"])
+    state = drive.state(graph, thread)
+    assert (state.values, state.next, state.interrupts) == ({"log": []}, (START,), tuple(questions(paused)))
+    paused = drive.invoke(graph, Command(resume="because"), thread, durability=durability)
+    assert [question.value for question in questions(paused)] == ["where?"]
+    assert drive.invoke(graph, None, thread, durability=durability) == paused
+    told = drive.stream(graph, Command(resume="b"), thread, stream_mode="updates", durability=durability)
+    assert told == [{"b": {"log": ["b"]}}]
+    assert drive.state(graph, thread).values == {"log": ["in", "b"]}
+
+
+def test_a_question_of_the_way_in_is_told(drive: Drive, thread: Any) -> None:
+    told = drive.stream(asking_the_way("where?"), {"log": ["in"]}, thread, stream_mode=["updates", "values", "tasks"])
+    assert [mode for mode, _ in told] == ["updates", "values", "values"]
+    assert [question.value for question in questions(told[0][1])] == ["where?"]
+    assert told[0][1][INTERRUPT] == told[1][1][INTERRUPT]
+    assert told[2][1] == {"log": ["in"]}
+
+
+def test_the_way_into_a_subgraph_can_be_asked_for(drive: Drive, thread: Any) -> None:
+    for memory in (None, True, False):
+        builder = StateGraph(State).add_node("sub", asking_the_way("where?", checkpointer=memory))
+        builder.add_node(says("after")).add_edge(START, "sub").add_edge("sub", "after")
+        graph = builder.compile(checkpointer=InMemorySaver())
+        drive.invoke(graph, {"log": ["in"]}, thread)
+        assert drive.invoke(graph, Command(resume="a"), thread)["log"][-2:] == ["a", "after"]
+
+
+def test_a_new_input_replaces_one_that_waits_for_its_way(drive: Drive, thread: Any) -> None:
+    graph = asking_the_way("where?")
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    assert drive.invoke(graph, {"log": ["new"]}, thread)["log"] == ["new"]
+    assert drive.invoke(graph, Command(resume="a"), thread) == {"log": ["new", "a"]}
+
+
+def test_a_commands_update_joins_an_input_that_waits_for_its_way(drive: Drive, thread: Any) -> None:
+    graph = asking_the_way("where?")
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    assert drive.invoke(graph, Command(update={"log": ["more"]}), thread)["log"] == ["in", "more"]
+    assert drive.invoke(graph, Command(resume="a"), thread) == {"log": ["in", "more", "a"]}
+
+
+def test_an_answered_way_in_can_be_asked_again(drive: Drive, thread: Any) -> None:
+    graph = asking_the_way("where?")
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    drive.invoke(graph, Command(resume="a"), thread)
+    first = drive.history(graph, thread)[-1]
+    assert drive.invoke(graph, Command(resume="b"), first.config) == {"log": ["in", "b"]}
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+def test_an_input_is_not_lost_with_a_routing_function_that_fails(durability: Any, drive: Drive, thread: Any) -> None:
+    broken = [ValueError("broken")]
+
+    def route(state: State) -> str:
+        if broken:
+            raise broken.pop()
+        return "a"
+
+    builder = StateGraph(State).add_node("a", says("a")).add_conditional_edges(START, route, ["a"])
+    graph = builder.compile(checkpointer=InMemorySaver())
+    with pytest.raises(ValueError, match="broken"):
+        drive.invoke(graph, {"log": ["in"]}, thread, durability=durability)
+    assert drive.invoke(graph, None, thread, durability=durability) == {"log": ["in", "a"]}
+
+
+def test_an_update_whose_routing_function_asks_is_refused(drive: Drive, thread: Any) -> None:
+    graph = asking_the_way("where?")
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    with pytest.raises(InvalidUpdateError, match=r"as node '__start__'.*interrupt\(\).*update as another node"):
+        drive.update(graph, thread, {"log": ["edit"]}, as_node=START)
+    drive.update(graph, thread, {"log": ["edit"]}, as_node="a")
+    assert drive.state(graph, thread).values == {"log": ["edit"]}
 
 
 def test_a_run_can_be_run_again_from_its_input(drive: Drive, thread: Any) -> None:

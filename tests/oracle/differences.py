@@ -38,6 +38,16 @@ def _without_results(lines: list[str]) -> list[str]:
     return [line for line in lines if " updates " not in line and "'result': " not in line]
 
 
+def _without_questions(lines: list[str]) -> list[str]:
+    """What the first turn says of its question and of the state that it leaves."""
+    turn = lines[: lines.index("== ended")]
+    kept = [line for line in turn if not line.startswith(("() updates", "() values"))] + lines[len(turn) :]
+    question = re.compile(r", '__interrupt__': \[.*?\]|(?<=interrupts=\()Interrupt\(.*\),(?=\)\)$)")
+    bare = [question.sub("", line) for line in kept]
+    order: dict[str, int] = {}  # ids are numbered as they appear
+    return [re.sub(r"#\d+", lambda id: f"#{order.setdefault(id[0], len(order) + 1)}", line) for line in bare]
+
+
 def _refused(error: str) -> Apply:
     """Nothing of the run is there but the error."""
     return lambda lines: [*(line for line in lines if line.startswith("== turn")), f"== raised {error}"]
@@ -150,6 +160,12 @@ DIFFERENCES = {
         "When a reducer refuses a value, whether the node's update was told before the error depends on the modes "
         "asked for there; here it always is, as it is when two nodes write one plain key.",
         _without_results,
+        both=True,
+    ),
+    "question of the way in": Difference(
+        "An interrupt in a routing function of START pauses the run there without a word in any stream; here the "
+        "question is told in `updates` and `values`, like that of a node.",
+        _without_questions,
         both=True,
     ),
     "answer without an id": Difference(

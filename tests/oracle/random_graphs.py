@@ -99,10 +99,6 @@ def without_exit(plan: Plan) -> Plan:
     return replace(plan, durability="sync") if plan.durability == "exit" else plan
 
 
-def _without_handlers(plan: Plan) -> Plan:
-    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes))
-
-
 def _without_pauses_beside(plan: Plan) -> Plan:
     return replace(plan, inner_is_wide=plan.inner_is_wide and not plan.inner_asks)
 
@@ -123,7 +119,6 @@ def _without_gotos(plan: Plan) -> Plan:
 
 
 OPEN: dict[str, Callable[[Plan], Plan]] = {
-    "the handled error in the history": _without_handlers,
     "what a subgraph tells when it pauses beside a finished task": _without_pauses_beside,
     "edits: the node they count for, and what the history says of it": _without_edits,
     "whether a deferred node waits for tasks of Send and of a caller's command": _without_defer_beside_pushed_tasks,

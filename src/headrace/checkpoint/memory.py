@@ -16,13 +16,13 @@ from headrace.checkpoint.base import (
     PendingWrite,
 )
 from headrace.config import RunnableConfig
-from headrace.names import ERROR, INTERRUPT, RESUME
+from headrace.names import ERROR, HANDLED, INTERRUPT, RESUME
 
 ATOMS = (str, int, float, bool, bytes, type(None), frozenset)
 """Values that cannot change, so that no copy is needed."""
 
 
-NOTES = (INTERRUPT, RESUME, ERROR)
+NOTES = (INTERRUPT, RESUME, ERROR, HANDLED)
 """Writes that stay when others of their task are stored: what it asked and was told before it finished."""
 
 

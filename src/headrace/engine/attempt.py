@@ -59,8 +59,7 @@ async def attempt(task: Task, port: Port) -> None:
         if node.cache is not None and run.cache is not None:
             await keep(task, port)
     except GraphInterrupt as up:
-        task.paused, task.interrupts = True, named(task, up.interrupts)
-        task.writes = None
+        pause(task, up)
     except ParentCommand as up:
         task.error = up if run.parent is not None else orphaned(task, up)
         task.writes = None
@@ -70,6 +69,11 @@ async def attempt(task: Task, port: Port) -> None:
     finally:
         if task.state is RUNNING:
             task.state = ENDED
+
+
+def pause(task: Task, up: GraphInterrupt) -> None:
+    """End a task with what it, or a subgraph inside it, asked."""
+    task.paused, task.interrupts, task.writes = True, named(task, up.interrupts), None
 
 
 async def once(task: Task, port: Port) -> Any:
@@ -202,6 +206,6 @@ def rescue(task: Task) -> Task | None:
     handler = task.node.handler
     if handler is None or not isinstance(task.error, Exception):
         return None
-    helper = Task(task.run, task.run.program.nodes[handler], task.input, None)
-    helper.error = NodeError(task.name, task.error)  # type: ignore[assignment] # what its parameter `error` gets
-    return helper
+    task.helper = Task(task.run, task.run.program.nodes[handler], task.input, task.sent)
+    task.helper.error = NodeError(task.name, task.error)  # type: ignore[assignment] # what its parameter `error` gets
+    return task.helper

@@ -7,13 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.engine import tell
 from headrace.engine.apply import apply, fold, grouped, put, store
-from headrace.engine.attempt import follow
+from headrace.engine.attempt import follow, pause, rescue
 from headrace.engine.plan import plan
 from headrace.engine.program import Write, prepared
-from headrace.engine.record import name_next, pending_interrupts, save_checkpoint, save_command, save_step, save_writes
-from headrace.engine.task import Task
-from headrace.errors import EmptyInputError, InvalidConfigError, InvalidUpdateError, UnknownInterruptError
-from headrace.names import ANSWERED, INTERRUPT, NEXT, NO_WRITES, NULL_TASK, RESUME
+from headrace.engine.record import (
+    name_next,
+    pending_interrupts,
+    save_checkpoint,
+    save_command,
+    save_input,
+    save_step,
+    save_writes,
+)
+from headrace.engine.task import ENDED, Task
+from headrace.errors import (
+    EmptyInputError,
+    GraphInterrupt,
+    InvalidConfigError,
+    InvalidUpdateError,
+    UnknownInterruptError,
+)
+from headrace.names import ANSWERED, HANDLED, INTERRUPT, NEXT, NO_WRITES, NULL_TASK, RESUME
 from headrace.types import Command
 
 if TYPE_CHECKING:
@@ -36,13 +50,10 @@ async def begin(run: Run, port: Port) -> list[Task]:
             run.input = None
     command = run.input if isinstance(run.input, Command) else None
     writes = None if command is None else commanded(run, command)
-    if run.input is None and record is not None and record.metadata["source"] == "input":
-        tasks = await restart(run, record, port)
-    elif run.input is None or (command is not None and (record is not None or not writes)):
+    if run.input is None or (command is not None and (record is not None or not writes)):
         tasks = await resume(run, record, command, writes or [], port)
-    else:
-        tasks = await seed(run, writes, port)
-    return [matched(run, task) for task in tasks] if run.pending else tasks
+        return [one for task in tasks for one in (task, task.helper) if one is not None]
+    return await seed(run, writes, port)
 
 
 async def load(run: Run, port: Port) -> CheckpointTuple | None:
@@ -75,6 +86,7 @@ def restore(run: Run, record: CheckpointTuple | None) -> None:
         run.checkpoint, run.checkpoint_id = record, checkpoint["id"]
         run.versions = dict(checkpoint["channel_versions"])
         run.step = run.saved_step = record.metadata["step"]
+        run.source = record.metadata["source"]
         changed = checkpoint.get("updated_channels")
         run.changed = tuple(key for key in (content if changed is None else changed) if key in run.program.channels)
         run.pending = by_task(record.pending_writes or ())
@@ -97,41 +109,43 @@ def by_task(writes: Iterable[tuple[str, str, Any]]) -> dict[str, list[Write]]:
 async def seed(run: Run, writes: list[Write] | None, port: Port) -> list[Task]:
     """A new input, or a command's `writes`: merged like those of a node called START, whose edges lead on.
 
-    What was due on the thread and never ran is dropped.
+    What was due on the thread and never ran is dropped, an input that still waited for its edges as well.
     """
-    before = run.pending.get(NULL_TASK)
-    if before:
-        add(run, before)
+    catch_up(run)
     run.step += 1
     dropped = plan(run) if run.changed else []
     for task in dropped:
         task.writes = []
     run.pending = {}
-    start = Task(run, run.program.start, run.input)
+    node = run.program.start
+    start = Task(run, node, prepared(run.program, node.write(run.input)) if writes is None else writes)
     run.active = [start]
-    start.writes = prepared(run.program, run.program.start.write(run.input)) if writes is None else writes
     if run.saver is not None:
         await save_step(run, port, "input")
         if run.tells_checkpoints:
             tell.checkpoint(run, [start])
-    start.writes.extend(run.program.start.signals)
-    if run.program.start.branches:
-        await follow(start, start.writes, port)
+        if node.branches:
+            await save_input(run, port, start)
+    return await lead(run, start, dropped, port)
+
+
+async def lead(run: Run, start: Task, dropped: list[Task], port: Port) -> list[Task]:
+    """Follow the edges of an input and merge it. START itself comes back if one of its routing functions asked."""
+    writes = [*start.input, *start.node.signals]
+    try:
+        if start.node.branches:
+            await follow(start, writes, port)
+    except GraphInterrupt as up:
+        pause(start, up)
+        start.writes = start.input  # which can be seen beside the question
+        return [start]
+    finally:
+        start.state = ENDED
+        start.folded = None
+    start.writes = writes
     if run.saver is not None:
         await save_writes(run, start, port)
-    start.folded = None
-    return await enter(run, [*dropped, start] if dropped else run.active, port)
-
-
-async def restart(run: Run, record: CheckpointTuple, port: Port) -> list[Task]:
-    """Take up a run whose input was stored and not yet merged, or run it again from there."""
-    start = matched(run, Task(run, run.program.start, None))
-    if start.writes is None:
-        raise EmptyInputError(f"{run.program.label} was stopped before its input was stored; pass it again")
-    run.resuming = True
-    if replayed(run, record):
-        await fork(run, port)
-    return await enter(run, [start], port)
+    return await enter(run, [*dropped, start], port)
 
 
 async def enter(run: Run, tasks: list[Task], port: Port) -> list[Task]:
@@ -154,32 +168,49 @@ async def resume(
 ) -> list[Task]:
     """Go on from where the thread stands, with the caller's command."""
     if record is None:
-        given = "no input" if command is None else "nothing but an answer"
-        where = "" if run.saver is None else f" on thread {run.thread_id!r}"
-        raise EmptyInputError(
-            f"{run.program.label} got {given} and there is no run to go on with{where}; pass the input of a new run"
-            + (" (a graph keeps its runs when it is compiled with a checkpointer)" if run.saver is None else "")
-        )
+        raise nothing_to_resume(run, command)
     run.resuming = True
     if run.guest is not None and run.guest.observes:
         await run.guest.resumed(run, port.sync)
-    before = run.pending.get(NULL_TASK)
-    if before:
-        add(run, before)
+    start = waiting_input(run, writes) if run.source == "input" else None
+    catch_up(run)
     if command is None and replayed(run, record):
         await fork(run, port)
-    forward(run)
+    if start is None:
+        forward(run)
+        if writes:
+            add(run, writes)
     if writes:
-        add(run, writes)
         await save_command(run, port, writes)
-    tasks = plan(run)
+    tasks = due(run) if start is None else [start]
     if command is not None and command.resume is not None:
         reopen(run, tasks)
         run.answers = answered(run, tasks, command.resume)
     tell.standing(run)
     if run.tells_checkpoints:
         tell.checkpoint(run, tasks)
-    return tasks
+    if start is None:
+        return tasks
+    run.active = tasks
+    return await (enter(run, tasks, port) if start.cached else lead(run, start, [], port))
+
+
+def nothing_to_resume(run: Run, command: Command[Any] | None) -> EmptyInputError:
+    """The error of a call that brings no input to a thread without a run."""
+    given = "no input" if command is None else "nothing but an answer"
+    where = "" if run.saver is None else f" on thread {run.thread_id!r}"
+    return EmptyInputError(
+        f"{run.program.label} got {given} and there is no run to go on with{where}; pass the input of a new run"
+        + (" (a graph keeps its runs when it is compiled with a checkpointer)" if run.saver is None else "")
+    )
+
+
+def waiting_input(run: Run, more: list[Write]) -> Task:
+    """The task of an input that was stored and not merged yet, and of what the caller adds to it."""
+    start = matched(run, Task(run, run.program.start, [*run.pending.get(NULL_TASK, ()), *more]))
+    if start.writes is None and not run.pending.get(NULL_TASK):
+        raise EmptyInputError(f"{run.program.label} was stopped before its input was stored; pass it again")
+    return start
 
 
 def replayed(run: Run, record: CheckpointTuple) -> bool:
@@ -193,16 +224,17 @@ async def fork(run: Run, port: Port) -> None:
     """Begin a branch of the thread's history: what ran after this checkpoint before is not taken over."""
     run.pending = {}
     run.step += 1
-    run.saved_step, run.active = run.step, []
+    run.saved_step, run.source, run.active = run.step, "fork", []
     name_next(run)
-    await save_checkpoint(run, port, "fork")
+    await save_checkpoint(run, port)
 
 
 def reopen(run: Run, tasks: list[Task]) -> None:
     """Ask again what a completed step asked, when its checkpoint is given other answers."""
-    if not all(matched(run, task).cached for task in tasks):
+    closers = [task.closer for task in tasks]
+    if not all(task.cached for task in closers):
         return
-    for task in tasks:
+    for task in closers:
         task.writes, task.cached, task.answers = None, False, None
         stored = run.pending.get(task.id, [])
         if any(key == INTERRUPT for key, _ in stored):
@@ -225,6 +257,13 @@ def commanded(run: Run, command: Command[Any]) -> list[Write]:
     return prepared(run.program, run.program.command(command))
 
 
+def catch_up(run: Run) -> None:
+    """Apply what callers wrote since the checkpoint. An input that waits for its edges is not for the state yet."""
+    writes = run.pending.get(NULL_TASK)
+    if writes and run.source != "input":
+        add(run, writes)
+
+
 def add(run: Run, writes: list[Write]) -> None:
     """Apply a caller's writes between two steps: the nodes that were due stay due."""
     merged = grouped(write for write in writes if write[0] in run.program.channels)
@@ -236,6 +275,22 @@ def add(run: Run, writes: list[Write]) -> None:
     run.written = tuple(merged)
     run.unsaved = run.unsaved.union(run.written)
     run.changed = (*due, *(key for key in run.written if key not in due))
+
+
+def due(run: Run) -> list[Task]:
+    """The tasks of the next super-step, with what is stored of them."""
+    return [taken_over(run, matched(run, task)) for task in plan(run)] if run.pending else plan(run)
+
+
+def taken_over(run: Run, task: Task) -> Task:
+    """The task, with that of its error handler if it has failed in an earlier run."""
+    for key, value in run.pending.get(task.id, ()):
+        if key == HANDLED and task.writes is None:
+            task.error = value if isinstance(value, Exception) else Exception(value)  # of a saver that keeps its text
+            helper = rescue(task)
+            if helper is not None:
+                matched(run, helper)
+    return task
 
 
 def matched(run: Run, task: Task) -> Task:
@@ -254,7 +309,7 @@ def matched(run: Run, task: Task) -> Task:
 
 def answered(run: Run, tasks: list[Task], resume: Any) -> dict[str, Any]:
     """The caller's answers by interrupt id. UnknownInterruptError if it is not clear which question is meant."""
-    waiting = [task for task in tasks if not matched(run, task).cached]
+    waiting = [task for task in tasks if not task.closer.cached]
     pending = [interrupt.id for task in waiting for interrupt in pending_interrupts(run, task)]
     if isinstance(resume, dict) and resume and all(map(is_interrupt_id, resume)):
         unknown = [key for key in resume if key not in pending]

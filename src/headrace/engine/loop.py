@@ -52,6 +52,9 @@ async def loop(run: Run, port: Port) -> None:
 async def steps(run: Run, port: Port) -> None:
     """All super-steps, until nothing is due."""
     tasks = await begin(run, port)
+    if tasks and tasks[0].paused:  # START: one of its routing functions asked something
+        await finished(run, tasks[0], port)
+        return suspend(run)
     resumed = run.resuming
     while tasks:
         if run.step > run.stop_at or run.run_control is not None:
@@ -129,7 +132,7 @@ async def started(run: Run, tasks: list[Task], port: Port) -> int:
     for task in tasks:
         if task.cached:
             tell.result(run, task)
-        else:
+        elif task.helper is None:  # else it failed in an earlier run
             waiting.append(task)
     await port.start(waiting)
     return len(waiting)
@@ -143,7 +146,7 @@ async def ended(run: Run, task: Task, port: Port) -> int:
         raise task.error
     helper = None if task.writes is not None or task.paused else rescue(task)
     if helper is not None:
-        tell.result(run, task)
+        await finished(run, task, port)
         at = run.active.index(task) + 1  # its writes come in the failed task's place
         run.active = [*run.active[:at], helper, *run.active[at:]]
         await port.start([helper])

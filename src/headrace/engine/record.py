@@ -9,7 +9,7 @@ from headrace.channels.base import MUTABLE, own
 from headrace.checkpoint.base import Checkpoint, CheckpointTuple
 from headrace.engine.apply import grouped
 from headrace.engine.task import ENDED, Task
-from headrace.names import ERROR, INTERRUPT, NO_WRITES, NULL_TASK, RESUME
+from headrace.names import ERROR, HANDLED, INTERRUPT, NO_WRITES, NULL_TASK, RESUME
 from headrace.types import as_json
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def stored_values(run: Run) -> dict[str, Any]:
 async def save_step(run: Run, port: Port, source: str = "loop") -> None:
     """Store the step: the writes of a task that ran alone, and the checkpoint."""
     run.unsaved = run.unsaved.union(run.written)
-    run.saved_step = run.step
+    run.saved_step, run.source = run.step, source
     name_next(run)
     if run.durability == "exit" and not run.tells_checkpoints:
         return
     tasks = run.active
     if len(tasks) == 1 and source == "loop" and not tasks[0].cached and run.checkpoint_id:
         await save_writes(run, tasks[0], port)
-    await save_checkpoint(run, port, source)
+    await save_checkpoint(run, port)
 
 
 def name_next(run: Run) -> None:
@@ -84,12 +84,12 @@ def name_next(run: Run) -> None:
         run.upcoming = ids.ordered()
 
 
-async def save_checkpoint(run: Run, port: Port, source: str) -> None:
+async def save_checkpoint(run: Run, port: Port) -> None:
     """Store a checkpoint of the run as it stands."""
     saver = run.saver
     assert saver is not None
     above = parents(run)
-    metadata = {"source": source, "step": run.saved_step, "parents": above}
+    metadata = {"source": run.source, "step": run.saved_step, "parents": above}
     new = {key: saver.get_next_version(run.versions.get(key), None) for key in sorted(run.unsaved)}
     run.versions = {**run.versions, **new}
     checkpoint: Checkpoint = {
@@ -139,7 +139,7 @@ def outcome_writes(task: Task) -> list[tuple[str, Any]]:
         writes: list[tuple[str, Any]] = [(INTERRUPT, task.interrupts)]
         return [*writes, (RESUME, list(task.answers))] if task.answers else writes
     if task.writes is None:
-        return [(ERROR, repr(task.error))]
+        return [(ERROR, repr(task.error)), *([(HANDLED, task.error)] if task.helper is not None else ())]
     channels = task.run.program.channels
     return [(key, value) for key, value in task.writes if channels[key].tracked] or [(NO_WRITES, None)]
 
@@ -149,6 +149,12 @@ async def put_writes(run: Run, port: Port, writes: list[tuple[str, Any]], task_i
     saver = run.saver
     assert saver is not None
     await port.save(run, saver.put_writes, saver.aput_writes, place(run, run.checkpoint_id), writes, task_id, path)
+
+
+async def save_input(run: Run, port: Port, start: Task) -> None:
+    """Store an input on its own, before a routing function of START sees it: if that fails or asks, it is not lost."""
+    if run.durability != "exit":
+        await put_writes(run, port, start.input, NULL_TASK)
 
 
 async def save_command(run: Run, port: Port, writes: list[tuple[str, Any]]) -> None:
@@ -166,10 +172,13 @@ async def save_last(run: Run, port: Port) -> None:
     try:
         if run.durability == "exit":
             run.durability = "sync"
+            entering = run.source == "input"
             if run.upcoming:
-                await save_checkpoint(run, port, "loop")
+                await save_checkpoint(run, port)
+                if entering:
+                    await save_input(run, port, run.active[0])
             for task in run.active:
-                if task.step > run.saved_step and finished(task):
+                if (task.step > run.saved_step or entering) and finished(task):
                     await save_writes(run, task, port)
     finally:
         await port.saved()
@@ -204,8 +213,9 @@ def result_of(run: Run, task: Task) -> dict[str, Any]:
 
 
 def pending_interrupts(run: Run, task: Task) -> tuple[Any, ...]:
-    """The questions that a task asked in an earlier run and that wait for an answer."""
-    return tuple(interrupt for key, value in run.pending.get(task.id, ()) if key == INTERRUPT for interrupt in value)
+    """The questions that a task, or its error handler, asked in an earlier run and that wait for an answer."""
+    stored = run.pending.get(task.closer.id, ())
+    return tuple(interrupt for key, value in stored if key == INTERRUPT for interrupt in value)
 
 
 def below(run: Run, task: Task) -> RunnableConfig | None:

@@ -91,6 +91,8 @@ class Run:
     """The id of the next checkpoint, where it is stored only at the end."""
     saved_step = FIRST_STEP
     """The step of the last checkpoint, stored or not."""
+    source = "loop"
+    """What made it; "input" until the input is merged."""
     versions: Mapping[str, Any] = MappingProxyType({})
     unsaved: frozenset[str] = frozenset()
     """Channels written since the last checkpoint."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, get_args
@@ -13,15 +12,11 @@ from headrace.engine import guest
 from headrace.engine.program import Program
 from headrace.engine.run import Run
 from headrace.engine.task import Task
-from headrace.errors import InvalidConfigError
 from headrace.runtime import RunControl
 from headrace.stream.events import Item, Put
 from headrace.types import All, Durability
 
 DURABILITIES = get_args(Durability)
-
-DEFAULT_LIMIT = int(os.environ.get("HEADRACE_DEFAULT_RECURSION_LIMIT", "10007"))
-"""Super-steps that a run may take unless its config says otherwise; meant to catch loops, not to hinder work."""
 
 
 class Setup(Protocol):
@@ -56,10 +51,10 @@ def run_of(setup: Setup, call: Call, put: Put | None) -> Run:
     """A run that is ready for the loop. `put` takes the events of the call's modes."""
     task = configs.current.get()
     parent = task if isinstance(task, Task) else None
-    config = inherited(setup, call, parent)
+    config = config_of(setup, call, parent)
     run = Run(setup.program, call.input, config, {} if put is None else dict.fromkeys(call.modes, put))
     run.name = setup.name
-    run.limit = limit_of(config) if config else DEFAULT_LIMIT
+    run.limit = configs.recursion_limit(config) if config else configs.DEFAULT_RECURSION_LIMIT
     if call.control is not None:
         run.run_control = call.control
     if parent is None:
@@ -73,46 +68,11 @@ def run_of(setup: Setup, call: Call, put: Put | None) -> Run:
     return run
 
 
-def inherited(setup: Setup, call: Call, parent: Task | None) -> RunnableConfig:
+def config_of(setup: Setup, call: Call, parent: Task | None) -> RunnableConfig:
     """The config of a run: the graph's own, the one of the run around it, and the call's."""
-    if parent is None and not setup.config:
-        return call.config or {}
-    if parent is None:
-        return configs.merge(setup.config, call.config)
-    around = {key: value for key, value in parent.run.config.items() if key not in RUN_S_OWN}
-    return configs.merge(setup.config, around, own_part(call.config))  # type: ignore[arg-type]
-
-
-RUN_S_OWN = ("callbacks", "run_name", "run_id")
-"""Keys of a config that say something of one run; runs below it get their callbacks from the task that calls them."""
-
-
-PLACES = ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
-"""Keys that a task's config has under `configurable`."""
-
-
-def own_part(config: RunnableConfig | None) -> RunnableConfig | None:
-    """What a node's code set itself in a config that it passes on: not what the engine put there for that node."""
-    if config is None:
-        return None
-    own = config.copy()
-    own["metadata"] = {
-        key: value
-        for key, value in (config.get("metadata") or {}).items()
-        if key[:10] != "langgraph_" and key != "checkpoint_ns"
-    }
-    own["configurable"] = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACES}
-    return own
-
-
-def limit_of(config: RunnableConfig) -> int:
-    """How many super-steps the run may take. InvalidConfigError for what is no number of steps."""
-    limit: Any = config.get("recursion_limit")
-    if limit is None:
-        return DEFAULT_LIMIT
-    if not isinstance(limit, int) or limit < 1:
-        raise InvalidConfigError(f"recursion_limit must be a whole number of super-steps, at least 1, got {limit!r}")
-    return limit
+    if parent is not None:
+        return configs.merge(setup.config, configs.handed_down(parent.run.config), configs.own_part(call.config))
+    return configs.merge(setup.config, call.config) if setup.config else call.config or {}
 
 
 NESTING = threading.Lock()

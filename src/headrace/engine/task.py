@@ -33,6 +33,8 @@ class Task:
     """It ended with a question, its own or a subgraph's, or at a place where a subgraph was told to pause."""
     cached = False
     """Its writes come from a cache or from an earlier run that was interrupted."""
+    helper: Task | None = None
+    """The task of its node's error handler, once it has failed."""
     answers: list[Any] | None = None
     """Answers to its interrupts, in the order in which it asks."""
     kept = 0
@@ -91,6 +93,11 @@ class Task:
     @property
     def triggers(self) -> tuple[str, ...]:
         return self.node.triggers if self.sent is None else (PUSH,)
+
+    @property
+    def closer(self) -> Task:
+        """The task whose outcome counts: itself, or its error handler's."""
+        return self.helper or self
 
     @property
     def ns(self) -> tuple[str, ...]:

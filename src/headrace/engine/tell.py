@@ -70,7 +70,7 @@ def interrupted(run: Run, task: Task) -> None:
         values = run.read(run.streamed)
         told = {**values, INTERRUPT: task.interrupts} if isinstance(values, dict) else {INTERRUPT: task.interrupts}
         put((run.ns, task.step, "values", told))
-    if run.tells_tasks:
+    if run.tells_tasks and task.node is not run.program.start:
         outcome(run, task, None, {})
 
 

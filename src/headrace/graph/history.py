@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.engine.apply import apply
 from headrace.engine.attempt import follow
-from headrace.engine.begin import add, matched, restore
-from headrace.engine.plan import plan
+from headrace.engine.begin import catch_up, due, matched, restore
 from headrace.engine.program import Node, prepared
 from headrace.engine.record import (
     asked_place,
@@ -20,8 +19,8 @@ from headrace.engine.record import (
 )
 from headrace.engine.task import Task
 from headrace.engine.tell import previewed
-from headrace.errors import InvalidConfigError, InvalidUpdateError
-from headrace.names import END, ERROR, NULL_TASK, START
+from headrace.errors import GraphInterrupt, InvalidConfigError, InvalidUpdateError
+from headrace.names import END, ERROR, START
 from headrace.types import PregelTask, StateSnapshot, StateUpdate
 
 if TYPE_CHECKING:
@@ -42,17 +41,15 @@ def snapshot(run: Run, record: CheckpointTuple | None, *, now: bool) -> StateSna
         return StateSnapshot(run.read(run.streamed, {}), (), run.config, None, None, None, (), ())
     metadata, parent = record.metadata, record.parent_config
     restore(run, record)
-    if metadata.get("source") == "input":
+    if run.source == "input":
         tasks = [started(run)]
     else:
-        before = run.pending.get(NULL_TASK)
-        if before:
-            add(run, before)
+        catch_up(run)
         run.step += 1
-        tasks = [matched(run, task) for task in plan(run)]
+        tasks = due(run)
     shown = tuple(told(run, task, now=now) for task in tasks)
     interrupts = tuple(one for task in shown for one in task.interrupts)
-    finished = [task for task in tasks if task.cached]
+    finished = [task.closer for task in tasks if task.closer.cached]
     partly = now and 0 < len(finished) < len(tasks)
     return StateSnapshot(
         values=run.read(run.streamed, previewed(run, finished) if partly else None),
@@ -76,8 +73,8 @@ def told(run: Run, task: Task, *, now: bool) -> PregelTask:
     """A task with what is stored of it; what it asked is left out `now` that it has its answer."""
     stored = run.pending.get(task.id, ())
     error = next((value for key, value in stored if key == ERROR), None)
-    interrupts = () if now and task.cached else pending_interrupts(run, task)
-    result = result_of(run, task) if task.cached else None
+    interrupts = () if now and task.closer.cached else pending_interrupts(run, task)
+    result = result_of(run, task.closer) if task.closer.cached else None
     return PregelTask(task.id, task.name, task.path, error, interrupts, below(run, task), result)
 
 
@@ -89,16 +86,14 @@ async def update(run: Run, port: Port, updates: Sequence[StateUpdate]) -> Runnab
     restore(run, record)
     if record is None:
         run.step += 1
-    before = run.pending.get(NULL_TASK)
-    if before:
-        add(run, before)
+    catch_up(run)
     tasks = [await written(run, port, one, record) for one in updates]
     run.step += 1
-    run.saved_step = run.step
+    run.saved_step, run.source = run.step, "update"
     apply(run, tasks)
     run.unsaved = run.unsaved.union(run.written)
     run.active = tasks
-    await save_checkpoint(run, port, "update")
+    await save_checkpoint(run, port)
     return place(run, run.checkpoint_id)
 
 
@@ -111,8 +106,13 @@ async def written(run: Run, port: Port, one: StateUpdate, record: CheckpointTupl
         return task
     task.writes = prepared(run.program, list(node.write(one.values)))
     task.writes.extend(node.signals)
-    if node.branches:
+    try:
         await follow(task, task.writes, port)
+    except GraphInterrupt:
+        raise InvalidUpdateError(
+            f"an update as node {node.name!r} is led on by its routing function, which called interrupt(); there is no "
+            "run that could wait for the answer: update as another node, or send Command(goto=...) to the thread"
+        ) from None
     task.folded = None
     return task
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from headrace.config import RunnableConfig
-from headrace.engine.start import DEFAULT_LIMIT
+from headrace.config import DEFAULT_RECURSION_LIMIT, RunnableConfig
 
 RUNNABLE = "langchain_core.runnables.base"
 
@@ -134,7 +133,7 @@ class RunnableMethods:
 
         The recursion limit is that of any other run, where langchain-core would put its own.
         """
-        limited = {"recursion_limit": DEFAULT_LIMIT, **(config or {})}
+        limited = {"recursion_limit": DEFAULT_RECURSION_LIMIT, **(config or {})}
         return library().events(self, input, limited, version=version, **options)  # type: ignore[no-any-return]
 
     # what langchain-core asks of a Runnable's input and output

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import InvalidGraphError
-from headrace.names import END, ERROR, INTERRUPT, NO_WRITES, RESUME, START, TASKS
+from headrace.names import END, ERROR, HANDLED, INTERRUPT, NO_WRITES, RESUME, START, TASKS
 
 if TYPE_CHECKING:
     from headrace.graph.state import StateGraph
 
 
-RESERVED = frozenset({END, ERROR, INTERRUPT, NO_WRITES, RESUME, START, TASKS})
+RESERVED = frozenset({END, ERROR, HANDLED, INTERRUPT, NO_WRITES, RESUME, START, TASKS})
 
 
 def mistakes(graph: StateGraph[Any, Any, Any, Any], interrupts: Sequence[str]) -> None:

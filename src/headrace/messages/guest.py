@@ -16,11 +16,10 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import _set_config_context, var_child_runnable_config
 from langchain_core.tracers.context import _tracing_v2_is_enabled
 
-from headrace.config import RunnableConfig, join_callbacks, merge
+from headrace.config import RunnableConfig, join_callbacks, merge, own_part
 from headrace.engine.guest import Code
 from headrace.engine.port import PAUSE
 from headrace.engine.run import Run
-from headrace.engine.start import own_part
 from headrace.engine.task import Task
 from headrace.graph.runnable import register
 from headrace.messages.lazy import LazyConfig

@@ -65,6 +65,13 @@ def answer_with_an_update(kit: Kit) -> Any:
     )
 
 
+@program(ZERO, resume("b"), saved=True, differences=("question of the way in",))
+def question_of_the_way_in(kit: Kit) -> Any:
+    builder = kit.StateGraph(State).add_node("a", saying("a")).add_node("b", saying("b"))
+    builder.add_conditional_edges(kit.START, lambda state: kit.interrupt("which?"), ["a", "b"])
+    return builder.compile(checkpointer=kit.InMemorySaver())
+
+
 @program(ZERO, resume(1), saved=True)
 def question_after_custom_data(kit: Kit) -> Any:
     def ask(state: State, writer: StreamWriter) -> Any:
