@@ -98,6 +98,14 @@ class NodeCancelledError(HeadraceError):
 class GraphRecursionError(HeadraceError, RecursionError):
     """The run did not end within its recursion limit, counted in super-steps."""
 
+    @classmethod
+    def of(cls, graph: str, limit: int) -> GraphRecursionError:
+        """Of a run of `graph` that came to its limit."""
+        return cls(
+            f"{graph} did not end within its recursion limit of {limit} super-steps; if it is meant "
+            "to run longer, raise `recursion_limit` in the config, else look for a loop without a way out"
+        )
+
 
 class GraphDrained(HeadraceError):
     """The run stopped between two super-steps because `RunControl.request_drain` asked for it; it can be resumed."""
@@ -109,6 +117,13 @@ class GraphDrained(HeadraceError):
 
 class EmptyInputError(HeadraceError):
     """A run was started with no input on a thread that has nothing to go on with."""
+
+    @classmethod
+    def on(cls, graph: str, given: str, thread_id: str | None, *, keeps: bool) -> EmptyInputError:
+        """Of a call of `graph` on a thread, which it `keeps` if it has a checkpointer."""
+        where = f" on thread {thread_id!r}" if keeps else ""
+        more = "" if keeps else " (a graph keeps its runs when it is compiled with a checkpointer)"
+        return cls(f"{graph} got {given} and there is no run to go on with{where}; pass the input of a new run{more}")
 
 
 class MissingExtraError(HeadraceError, ImportError):
@@ -140,6 +155,27 @@ class UnknownInterruptError(HeadraceError, RuntimeError):
         self.reason = reason
         self.interrupt_ids, self.pending_ids = tuple(interrupt_ids), tuple(pending_ids)
         super().__init__(message)
+
+    @classmethod
+    def not_pending(cls, thread_id: str | None, ids: Sequence[str], pending: Sequence[str]) -> UnknownInterruptError:
+        """Of an answer to a question that nobody asked."""
+        return cls(
+            f"no interrupt {', '.join(map(repr, ids))} waits for an answer on thread {thread_id!r}; "
+            f"pending are: {', '.join(map(repr, pending)) or 'none'}",
+            reason="not_pending",
+            interrupt_ids=ids,
+            pending_ids=pending,
+        )
+
+    @classmethod
+    def ambiguous(cls, thread_id: str | None, pending: Sequence[str]) -> UnknownInterruptError:
+        """Of an answer that names no question where there are several."""
+        return cls(
+            f"{len(pending)} interrupts wait for an answer on thread {thread_id!r}, so say which one is meant: "
+            f"Command(resume={{id: answer}}) with ids out of {', '.join(map(repr, pending))}",
+            reason="ambiguous",
+            pending_ids=pending,
+        )
 
 
 class TaskNotFound(HeadraceError):

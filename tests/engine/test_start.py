@@ -263,13 +263,3 @@ def test_a_checkpointer_of_its_own_keeps_a_subgraphs_thread(drive: Drive, thread
     drive.invoke(outer, {"log": []}, thread)
     spaces_stored = {one.config["configurable"]["checkpoint_ns"].split(":")[0] for one in saver.list(thread)}
     assert spaces_stored == {"node"}
-
-
-def test_a_graph_outside_a_run_can_be_pointed_at_a_namespace(drive: Drive) -> None:
-    saver = InMemorySaver()
-    graph = chain(says("a"), checkpointer=saver)
-    config: Any = {"configurable": {"thread_id": "1", "checkpoint_ns": "else:1|where:2"}}
-    drive.invoke(graph, {"log": []}, config)
-    assert {one.config["configurable"]["checkpoint_ns"] for one in saver.list(config)} == {"else:1|where:2"}
-    events = drive.stream(graph, {"log": []}, config, stream_mode="updates", subgraphs=True)
-    assert [ns for ns, _ in events] == [("else:1", "where:2")]

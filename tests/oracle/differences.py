@@ -1,4 +1,4 @@
-"""Every intended difference between the two libraries, each with its reason. There are no others.
+"""The intended differences between the two libraries, each with its reason.
 
 A program names the differences that it meets. `apply` turns what langgraph does into what headrace
 is to do, so a difference that is not there any more fails the comparison just as a new one does.
@@ -167,6 +167,11 @@ DIFFERENCES = {
         "question is told in `updates` and `values`, like that of a node.",
         _without_questions,
         both=True,
+    ),
+    "handled error in the history": Difference(
+        "A task whose error was handled has that error and no result in the history there; here what its handler wrote "
+        "stands beside the error, what it asks as well, and neither of them runs again with a run that is resumed.",
+        _substituted(r"(error=.ValueError.*?result=)None", r"\1{'log': ['handled']}"),
     ),
     "answer without an id": Difference(
         "A bare answer to several questions is a RuntimeError there; here an UnknownInterruptError, which is one.",

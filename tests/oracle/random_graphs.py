@@ -118,7 +118,13 @@ def _without_gotos(plan: Plan) -> Plan:
     return replace(plan, moves=tuple(moves))
 
 
+def _without_handlers_on_threads(plan: Plan) -> Plan:
+    handled = plan.saved and any(node.handled for node in plan.nodes)
+    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes)) if handled else plan
+
+
 OPEN: dict[str, Callable[[Plan], Plan]] = {
+    "the handled error in the history": _without_handlers_on_threads,
     "what a subgraph tells when it pauses beside a finished task": _without_pauses_beside,
     "edits: the node they count for, and what the history says of it": _without_edits,
     "whether a deferred node waits for tasks of Send and of a caller's command": _without_defer_beside_pushed_tasks,

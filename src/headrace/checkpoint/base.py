@@ -184,3 +184,17 @@ class BaseCheckpointSaver(Generic[V]):
 
     async def adelete_thread(self, thread_id: str) -> None:
         await asyncio.to_thread(self.delete_thread, thread_id)
+
+
+def last_before(
+    saver: BaseCheckpointSaver[Any], where: RunnableConfig, before: RunnableConfig
+) -> CheckpointTuple | None:
+    """The last checkpoint of a thread and namespace that is older than another one."""
+    return next(iter([*saver.list(where, before=before, limit=1)]), None)
+
+
+async def alast_before(
+    saver: BaseCheckpointSaver[Any], where: RunnableConfig, before: RunnableConfig
+) -> CheckpointTuple | None:
+    """`last_before` for asyncio."""
+    return next(iter([one async for one in saver.alist(where, before=before, limit=1)]), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from headrace.checkpoint.base import alast_before, last_before
 from headrace.engine import tell
 from headrace.engine.apply import apply, fold, grouped, put, store
 from headrace.engine.attempt import follow, pause, rescue
@@ -13,8 +14,9 @@ from headrace.engine.program import Write, prepared
 from headrace.engine.record import (
     name_next,
     pending_interrupts,
+    place,
+    put_writes,
     save_checkpoint,
-    save_command,
     save_input,
     save_step,
     save_writes,
@@ -46,8 +48,6 @@ async def begin(run: Run, port: Port) -> list[Task]:
     restore(run, record)
     if run.parent is not None:
         run.answers = run.parent.run.answers
-        if record is not None and run.parent.run.resuming:
-            run.input = None
     command = run.input if isinstance(run.input, Command) else None
     writes = None if command is None else commanded(run, command)
     if run.input is None or (command is not None and (record is not None or not writes)):
@@ -57,23 +57,62 @@ async def begin(run: Run, port: Port) -> list[Task]:
 
 
 async def load(run: Run, port: Port) -> CheckpointTuple | None:
-    """The checkpoint that the config names, or the thread's last one."""
-    saver = run.saver
-    if saver is None:
+    """The checkpoint to go on from: the thread's last one, or the one that the config names."""
+    if run.saver is None:
         return None
-    configurable = run.config.get("configurable") or {}
     if run.thread_id is None:
         raise InvalidConfigError(
             f"{run.program.label} has a checkpointer, so its config must name a thread: "
             "config={'configurable': {'thread_id': '1'}}"
         )
-    where: dict[str, Any] = {"thread_id": run.thread_id, "checkpoint_ns": run.saver_ns}
-    asked = configurable.get("checkpoint_id") if run.parent is None else None
-    if asked:
-        where["checkpoint_id"] = asked
-    record: CheckpointTuple | None = await port.io(saver, saver.get_tuple, saver.aget_tuple, {"configurable": where})
-    if asked and record is None:
-        raise InvalidConfigError(f"thread {run.thread_id!r} has no checkpoint {asked!r}")
+    return await (above_all(run, port) if run.parent is None else nested(run, run.parent.run, port))
+
+
+async def above_all(run: Run, port: Port) -> CheckpointTuple | None:
+    """Of a run that is in no other. A config of a subgraph's checkpoint means the checkpoint of this graph above it."""
+    configurable = run.config.get("configurable") or {}
+    inside = configurable.get("checkpoint_ns")
+    run.asked = (configurable.get("checkpoint_map") or {}).get("") if inside else configurable.get("checkpoint_id")
+    record = await stored(run, port, run.asked)
+    if run.asked and record is None:
+        raise InvalidConfigError(f"thread {run.thread_id!r} has no checkpoint {run.asked!r}")
+    return record
+
+
+async def nested(run: Run, above: Run, port: Port) -> CheckpointTuple | None:
+    """Of a subgraph's run. What its task began is gone on with; else the record is the memory that it starts from.
+
+    Where the run above is told to run again from a checkpoint, that memory is the one of then, not what came after.
+    """
+    run.branch = above.branch
+    if run.branch is not None and above.step == above.first_step:
+        run.asked = run.config["configurable"].get("checkpoint_map", {}).get(run.saver_ns)
+    record = await stored(run, port, run.asked)
+    if run.asked or (above.resuming and record is not None and began(run, record)):
+        run.input = None
+        return record
+    if run.branch is None or record is None or record.checkpoint["id"] > run.branch[1]:
+        return record
+    assert run.saver is not None
+    found: CheckpointTuple | None = await port.io(
+        run.saver, last_before, alast_before, run.saver, place(run), place(run, run.branch[0])
+    )
+    return found
+
+
+def began(run: Run, record: CheckpointTuple) -> bool:
+    """Whether the task that the run is part of has come to this record before it was interrupted."""
+    assert run.parent is not None
+    above = run.parent.run
+    made_here = record.metadata["parents"].get(above.saver_ns) == above.checkpoint_id
+    return made_here or bool(pending_interrupts(above, run.parent))
+
+
+async def stored(run: Run, port: Port, checkpoint_id: str | None = None) -> CheckpointTuple | None:
+    """A checkpoint of the run's thread and namespace, the last one without an id."""
+    saver = run.saver
+    assert saver is not None
+    record: CheckpointTuple | None = await port.io(saver, saver.get_tuple, saver.aget_tuple, place(run, checkpoint_id))
     return record
 
 
@@ -168,7 +207,8 @@ async def resume(
 ) -> list[Task]:
     """Go on from where the thread stands, with the caller's command."""
     if record is None:
-        raise nothing_to_resume(run, command)
+        given = "no input" if command is None else "nothing but an answer"
+        raise EmptyInputError.on(run.program.label, given, run.thread_id, keeps=run.saver is not None)
     run.resuming = True
     if run.guest is not None and run.guest.observes:
         await run.guest.resumed(run, port.sync)
@@ -181,7 +221,7 @@ async def resume(
         if writes:
             add(run, writes)
     if writes:
-        await save_command(run, port, writes)
+        await put_writes(run, port, [*run.pending.get(NULL_TASK, ()), *writes], NULL_TASK)
     tasks = due(run) if start is None else [start]
     if command is not None and command.resume is not None:
         reopen(run, tasks)
@@ -195,16 +235,6 @@ async def resume(
     return await (enter(run, tasks, port) if start.cached else lead(run, start, [], port))
 
 
-def nothing_to_resume(run: Run, command: Command[Any] | None) -> EmptyInputError:
-    """The error of a call that brings no input to a thread without a run."""
-    given = "no input" if command is None else "nothing but an answer"
-    where = "" if run.saver is None else f" on thread {run.thread_id!r}"
-    return EmptyInputError(
-        f"{run.program.label} got {given} and there is no run to go on with{where}; pass the input of a new run"
-        + (" (a graph keeps its runs when it is compiled with a checkpointer)" if run.saver is None else "")
-    )
-
-
 def waiting_input(run: Run, more: list[Write]) -> Task:
     """The task of an input that was stored and not merged yet, and of what the caller adds to it."""
     start = matched(run, Task(run, run.program.start, [*run.pending.get(NULL_TASK, ()), *more]))
@@ -215,18 +245,18 @@ def waiting_input(run: Run, more: list[Write]) -> Task:
 
 def replayed(run: Run, record: CheckpointTuple) -> bool:
     """Whether the caller named a checkpoint to run from again; an edit that nothing ran from yet is gone on from."""
-    asked = (run.config.get("configurable") or {}).get("checkpoint_id")
     edited = record.metadata["source"] in ("update", "fork") and not run.pending
-    return run.parent is None and bool(asked) and not edited
+    return bool(run.asked) and not edited
 
 
 async def fork(run: Run, port: Port) -> None:
     """Begin a branch of the thread's history: what ran after this checkpoint before is not taken over."""
-    run.pending = {}
+    origin, run.pending = run.checkpoint_id, {}
     run.step += 1
     run.saved_step, run.source, run.active = run.step, "fork", []
     name_next(run)
     await save_checkpoint(run, port)
+    run.branch = origin, run.upcoming or run.checkpoint_id
 
 
 def reopen(run: Run, tasks: list[Task]) -> None:
@@ -314,19 +344,13 @@ def answered(run: Run, tasks: list[Task], resume: Any) -> dict[str, Any]:
     if isinstance(resume, dict) and resume and all(map(is_interrupt_id, resume)):
         unknown = [key for key in resume if key not in pending]
         if unknown:
-            raise UnknownInterruptError(
-                f"no interrupt {', '.join(map(repr, unknown))} waits for an answer on thread {run.thread_id!r}; "
-                f"pending are: {', '.join(map(repr, pending)) or 'none'}",
-                reason="not_pending", interrupt_ids=unknown, pending_ids=pending,
-            )  # fmt: skip
+            raise UnknownInterruptError.not_pending(run.thread_id, unknown, pending)
         return resume
     if len(pending) > 1:
-        raise UnknownInterruptError(
-            f"{len(pending)} interrupts wait for an answer on thread {run.thread_id!r}, so say which one is meant: "
-            f"Command(resume={{id: answer}}) with ids out of {', '.join(map(repr, pending))}",
-            reason="ambiguous", pending_ids=pending,
-        )  # fmt: skip
-    return dict.fromkeys(pending or [NEXT], resume)
+        raise UnknownInterruptError.ambiguous(run.thread_id, pending)
+    # by its task as well: the question has another id where the subgraph that asks it was edited meanwhile
+    askers = [task.closer.id for task in waiting if pending_interrupts(run, task)]
+    return dict.fromkeys([*pending, *askers] or [NEXT], resume)
 
 
 def is_interrupt_id(key: Any) -> bool:

@@ -80,11 +80,7 @@ async def steps(run: Run, port: Port) -> None:
 def check(run: Run) -> None:
     """Whether another step may run: GraphRecursionError, GraphDrained."""
     if run.step > run.stop_at:
-        limit = run.stop_at - run.first_step + 1
-        raise GraphRecursionError(
-            f"{run.program.label} did not end within its recursion limit of {limit} super-steps; if it is meant "
-            "to run longer, raise `recursion_limit` in the config, else look for a loop without a way out"
-        )
+        raise GraphRecursionError.of(run.program.label, run.stop_at - run.first_step + 1)
     if run.run_control is not None and run.run_control.drain_requested:
         raise GraphDrained(run.run_control.drain_reason or "shutdown")
 

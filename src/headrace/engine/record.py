@@ -50,8 +50,8 @@ def shown_config(run: Run, config: RunnableConfig, metadata: Any) -> RunnableCon
 
 def parents(run: Run) -> dict[str, str]:
     """The checkpoints of the graphs above, by namespace."""
-    if run.parent is None:
-        return {}
+    if run.parent is None:  # but it may stand at a subgraph's checkpoint, to change that
+        return run.checkpoint.metadata.get("parents") or {} if run.saver_ns and run.checkpoint else {}
     above = run.parent.run
     return {**parents(above), above.saver_ns: above.upcoming or above.checkpoint_id}
 
@@ -157,11 +157,6 @@ async def save_input(run: Run, port: Port, start: Task) -> None:
         await put_writes(run, port, start.input, NULL_TASK)
 
 
-async def save_command(run: Run, port: Port, writes: list[tuple[str, Any]]) -> None:
-    """Store what a caller's command wrote into the state before the next step."""
-    await put_writes(run, port, [*run.pending.get(NULL_TASK, ()), *writes], NULL_TASK)
-
-
 def finished(task: Task) -> bool:
     """Whether a task came to an outcome, which one that was stopped did not."""
     return task.state is ENDED and (task.paused or task.writes is not None or task.error is not None)
@@ -182,11 +177,6 @@ async def save_last(run: Run, port: Port) -> None:
                     await save_writes(run, task, port)
     finally:
         await port.saved()
-
-
-def snapshot_tasks(run: Run, tasks: list[Task]) -> list[dict[str, Any]]:
-    """The tasks that follow a checkpoint, as its event shows them."""
-    return [snapshot_task(run, task) for task in tasks]
 
 
 def snapshot_task(run: Run, task: Task) -> dict[str, Any]:

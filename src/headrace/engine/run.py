@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,8 +64,8 @@ class Run:
     """Whether its consumer gets events only at a pause."""
     paced = False
     """Whether it waits for its consumer before each step."""
-    interrupt_before: All | tuple[str, ...] = ()
-    interrupt_after: All | tuple[str, ...] = ()
+    interrupt_before: All | Sequence[str] = ()
+    interrupt_after: All | Sequence[str] = ()
     store: Any = None
     cache: BaseCache | None = None
     run_control: RunControl | None = None
@@ -101,6 +101,10 @@ class Run:
     answers: dict[str, Any] = {}  # noqa: RUF012 - replaced where there are any
     """What the caller said to interrupts, by interrupt id."""
     resuming = False
+    asked: str | None = None
+    """The id of the checkpoint that its config names."""
+    branch: tuple[str, str] | None = None
+    """Ids of the checkpoint that it was told to run from again, and of the first one since."""
     _seed: str | None = None
     _runtime: Runtime[Any] | None = None
 
@@ -209,6 +213,6 @@ class Run:
         for task in self.active:
             task.stop()
 
-    def named(self, names: All | tuple[str, ...], tasks: list[Task]) -> bool:
+    def named(self, names: All | Sequence[str], tasks: list[Task]) -> bool:
         """Whether one of the tasks is of a node in `names`."""
         return names == "*" or any(task.name in names for task in tasks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, Protocol
 
 from headrace import config as configs
 from headrace.config import RunnableConfig
@@ -15,8 +15,6 @@ from headrace.engine.task import Task
 from headrace.runtime import RunControl
 from headrace.stream.events import Item, Put
 from headrace.types import All, Durability
-
-DURABILITIES = get_args(Durability)
 
 
 class Setup(Protocol):
@@ -39,7 +37,7 @@ class Call(NamedTuple):
     config: RunnableConfig | None = None
     context: Any = None
     modes: tuple[str, ...] = ()
-    output_keys: str | Sequence[str] | None = None
+    output_keys: str | tuple[str, ...] | None = None
     interrupt_before: All | Sequence[str] | None = None
     interrupt_after: All | Sequence[str] | None = None
     durability: Durability | None = None
@@ -142,37 +140,11 @@ def equip(run: Run, setup: Setup, call: Call) -> None:
         run.saver = saver
     elif saver is not False and above is not None:
         run.saver = above.saver
-    if call.durability is not None and call.durability not in DURABILITIES:
-        raise ValueError(f"unknown durability {call.durability!r}; there are: {', '.join(map(repr, DURABILITIES))}")
     if run.saver is not None:
         run.durability = call.durability or (above.durability if above is not None else "sync")
-        run.saver_ns = space_of(run)
-    run.interrupt_before = asked_names(call.interrupt_before, setup.interrupt_before)
-    run.interrupt_after = asked_names(call.interrupt_after, setup.interrupt_after)
+        run.saver_ns = "|".join(run.ns)
+    run.interrupt_before = setup.interrupt_before if call.interrupt_before is None else call.interrupt_before
+    run.interrupt_after = setup.interrupt_after if call.interrupt_after is None else call.interrupt_after
     if call.output_keys is not None:
-        keys = call.output_keys if isinstance(call.output_keys, str) else tuple(call.output_keys)
-        run.outputs = run.streamed = known_keys(run.program, keys)
+        run.outputs = run.streamed = keys = call.output_keys
         run.shown = frozenset((keys,) if isinstance(keys, str) else keys)
-
-
-def space_of(run: Run) -> str:
-    """The namespace of the run's checkpoints; outside a run, the one that the config names."""
-    if run.parent is None:
-        named = (run.config.get("configurable") or {}).get("checkpoint_ns") or ""
-        run.ns = tuple(named.split("|")) if named else ()
-    return "|".join(run.ns)
-
-
-def asked_names(asked: All | Sequence[str] | None, default: All | tuple[str, ...]) -> All | tuple[str, ...]:
-    if asked is None:
-        return default
-    return "*" if asked == "*" else tuple(asked)
-
-
-def known_keys(program: Program, keys: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """The asked keys; ValueError for one that the state does not have."""
-    for key in (keys,) if isinstance(keys, str) else keys:
-        if key not in program.state:
-            there = ", ".join(map(repr, program.state))
-            raise ValueError(f"output key {key!r} is not in the state; its keys are: {there}")
-    return keys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from headrace import clock, ids
@@ -202,12 +202,22 @@ class Task:
             self.kept += 1
             return answers[index]
         question = Interrupt(value, self.interrupt_id(index), response_schema=response_schema)
-        known = self.run.answers
-        if question.id in known or NEXT in known:
-            self.answers = [*answers, known[question.id] if question.id in known else known.pop(NEXT)]
-            self.kept += 1
-            return self.answers[index]
-        raise GraphInterrupt((question,))
+        known, vague = self.run.answers, (*self.lineage(), NEXT)
+        key = next((key for key in (question.id, *vague) if key in known), None)
+        if key is None:
+            raise GraphInterrupt((question,))
+        self.answers = [*answers, known[key]]
+        self.kept += 1
+        for spent in vague:
+            known.pop(spent, None)
+        return self.answers[index]
+
+    def lineage(self) -> Iterator[str]:
+        """Its id, and those of the tasks that it runs in."""
+        task: Task | None = self
+        while task is not None:
+            yield task.id
+            task = task.run.parent
 
     def interrupt_id(self, index: int) -> str:
         """The id of the `index`-th question of this task."""

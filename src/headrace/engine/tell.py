@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.channels.base import own
-from headrace.engine.apply import fold, gather
-from headrace.engine.record import result_of, shown_config, snapshot_tasks
+from headrace.engine.apply import explained, fold, gather
+from headrace.engine.record import result_of, shown_config, snapshot_task
 from headrace.engine.task import Task, order_of_writes
+from headrace.errors import InvalidUpdateError
 from headrace.names import INTERRUPT
 from headrace.types import MISSING, as_json
 
@@ -98,15 +99,19 @@ def standing(run: Run) -> None:
 
 
 def preview(run: Run) -> None:
-    """The state as the finished tasks of a suspended step will leave it."""
+    """The state as a suspended step's finished tasks will leave it; InvalidUpdateError if they cannot be merged."""
+    values = previewed(run, run.active)
     put = run.puts.get("values")
     if put is not None and any(key in run.shown for task in run.active for key, _ in task.writes or ()):
-        put((run.ns, run.step, "values", run.read(run.streamed, previewed(run, run.active))))
+        put((run.ns, run.step, "values", run.read(run.streamed, values)))
 
 
 def previewed(run: Run, tasks: list[Task]) -> dict[str, Any]:
     """The state's values with the writes of those tasks that have finished; changes nothing."""
-    new = fold(run, gather(order_of_writes(tasks)))
+    try:
+        new = fold(run, gather(order_of_writes(tasks)))
+    except InvalidUpdateError as error:
+        raise explained(error, run, tasks) from error
     values = {**run.values, **{key: value for key, value in new.items() if key in run.program.state}}
     return {key: values[key] for key in run.program.state if values.get(key, MISSING) is not MISSING}
 
@@ -123,7 +128,7 @@ def checkpoint(run: Run, tasks: list[Task]) -> None:
         "values": run.read(run.streamed),
         "metadata": dict(record.metadata),
         "next": [task.name for task in tasks],
-        "tasks": snapshot_tasks(run, tasks),
+        "tasks": [snapshot_task(run, task) for task in tasks],
     }
     both(run, record.metadata["step"], "checkpoints", "checkpoint", payload)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
-from typing_extensions import Self, TypedDict, TypeVar, Unpack
+from typing_extensions import Self, TypeVar, Unpack
 
 from headrace import config as configs
 from headrace.config import RunnableConfig
@@ -16,16 +16,16 @@ from headrace.engine.run import Run
 from headrace.engine.start import Call, run_of
 from headrace.engine.tell import previewed
 from headrace.graph.compile import program_of
+from headrace.graph.options import Options, call_of, quiet
 from headrace.graph.printing import DEBUG_MODES, printing
 from headrace.graph.runnable import RunnableMethods, register
 from headrace.graph.snapshots import Snapshots
 from headrace.graph.state import as_names
 from headrace.names import DEFAULT_NAME, INTERRUPT
-from headrace.runtime import RunControl
 from headrace.stream.events import Item, StreamEvent
 from headrace.stream.modes import LIVE, checked, shape
 from headrace.stream.outlet import AsyncOutlet, Outlet
-from headrace.types import All, Checkpointer, Durability, GraphOutput, StreamMode
+from headrace.types import All, Checkpointer, GraphOutput, StreamMode
 
 if TYPE_CHECKING:
     from headrace.cache.base import BaseCache
@@ -38,27 +38,6 @@ InputT = TypeVar("InputT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
 
 Modes: TypeAlias = StreamMode | Sequence[StreamMode]
-
-
-class Options(TypedDict, total=False):
-    """What every call of a graph takes, beside its input, config and mode."""
-
-    context: Any
-    """Dependencies for the nodes' runtime, as the graph's context schema says."""
-    output_keys: str | Sequence[str]
-    """The keys of the state to tell; all without it."""
-    print_mode: StreamMode | Sequence[StreamMode]
-    """Modes whose events are printed as well."""
-    interrupt_before: All | Sequence[str] | None
-    """Nodes before which the run pauses, in place of the graph's own."""
-    interrupt_after: All | Sequence[str] | None
-    """Nodes after which it pauses."""
-    durability: Durability | None
-    """When checkpoints are stored."""
-    control: RunControl | None
-    """A handle to drain the run with."""
-    debug: bool | None
-    """Print every step."""
 
 
 class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT, OutputT]):
@@ -167,7 +146,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         /, print_mode: Any = (), debug: bool | None = None, **options: Any,
     ) -> Iterator[Any]:  # fmt: skip
         modes, prints = checked(mode), self.prints(print_mode, debug)
-        call = call_of(input, config, options, modes=(*modes, *prints), subgraphs=subgraphs)
+        call = call_of(self.program, input, config, options, modes=(*modes, *prints), subgraphs=subgraphs)
         if self.is_live(call):
             outlet = Outlet()
             run = run_of(self, call, printing(outlet.put, modes, prints))
@@ -185,7 +164,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         from headrace.engine import drive_async  # noqa: PLC0415 - not needed by a program without asyncio
 
         modes, prints = checked(mode), self.prints(print_mode, debug)
-        call = call_of(input, config, options, modes=(*modes, *prints), subgraphs=subgraphs)
+        call = call_of(self.program, input, config, options, modes=(*modes, *prints), subgraphs=subgraphs)
         if self.is_live(call):
             outlet = AsyncOutlet()
             run = run_of(self, call, printing(outlet.put, modes, prints))
@@ -223,7 +202,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         if stream_mode != "values" or options.get("print_mode") or options.get("debug") or self.debug:
             stream = self.stream(input, config, stream_mode=stream_mode, version=version, **options)
             return gathered(list(stream), stream_mode, version)
-        run = run_of(self, call_of(input, config, quiet(options)), None)
+        run = run_of(self, call_of(self.program, input, config, quiet(options)), None)
         drive_sync.complete(run)
         return result(run, version)
 
@@ -242,7 +221,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         if stream_mode != "values" or options.get("print_mode") or options.get("debug") or self.debug:
             stream = self.astream(input, config, stream_mode=stream_mode, version=version, **options)
             return gathered([event async for event in stream], stream_mode, version)
-        run = run_of(self, call_of(input, config, quiet(options)), None)
+        run = run_of(self, call_of(self.program, input, config, quiet(options)), None)
         await drive_async.complete(run)
         return result(run, version)
 
@@ -351,23 +330,6 @@ class CompiledStateGraph(CompiledGraph[StateT, ContextT, InputT, OutputT]):
         from headrace.graph.jsonschema import json_schema  # noqa: PLC0415 - needs Pydantic
 
         return json_schema(schema, name=name)
-
-
-def call_of(input: Any, config: Any, options: Mapping[str, Any], **asked: Any) -> Call:
-    """What one call asks; TypeError, with what was meant, for options that do not exist."""
-    if config is not None and not isinstance(config, dict):
-        raise TypeError(f"the config is a dict, got {config!r}; a stream mode is given by name: stream_mode=...")
-    unknown = [name for name in options if name not in Call._fields]
-    if unknown:
-        where = {"mode": "stream_mode=", "thread_id": "config={'configurable': {'thread_id': ...}}"}
-        meant = where.get(unknown[0], f"the options are: {', '.join(Options.__annotations__)}")
-        raise TypeError(f"a graph's call has no option {unknown[0]!r}; {meant}")
-    return Call(input, config, **options, **asked)  # type: ignore[arg-type]  # a dict it is
-
-
-def quiet(options: Options) -> dict[str, Any]:
-    """The options without those that say what to print."""
-    return {name: value for name, value in options.items() if name not in ("print_mode", "debug")}
 
 
 def numbered() -> Callable[[Item], StreamEvent]:

@@ -11,11 +11,12 @@ from headrace.engine.program import Node, prepared
 from headrace.engine.record import (
     asked_place,
     below,
+    parents,
     pending_interrupts,
-    place,
     result_of,
     save_checkpoint,
     shown_config,
+    shown_place,
 )
 from headrace.engine.task import Task
 from headrace.engine.tell import previewed
@@ -94,7 +95,7 @@ async def update(run: Run, port: Port, updates: Sequence[StateUpdate]) -> Runnab
     run.unsaved = run.unsaved.union(run.written)
     run.active = tasks
     await save_checkpoint(run, port)
-    return place(run, run.checkpoint_id)
+    return shown_place(run, run.checkpoint_id, parents(run))
 
 
 async def written(run: Run, port: Port, one: StateUpdate, record: CheckpointTuple | None) -> Task:

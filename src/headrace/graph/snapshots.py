@@ -34,6 +34,8 @@ class Snapshots:
         """A run that stands where the config says and goes nowhere."""
         run = run_of(self, Call(None, config), None)
         history.require_saver(run)
+        run.saver_ns = (config.get("configurable") or {}).get("checkpoint_ns") or ""
+        run.ns = tuple(run.saver_ns.split("|")) if run.saver_ns else ()
         return run
 
     def _owner(self, config: RunnableConfig) -> Snapshots:

@@ -87,13 +87,18 @@ def cached_by_its_own_key(kit: Kit) -> Any:
     return builder.add_edge(kit.START, "n").compile(cache=kit.InMemoryCache())
 
 
-def _handled(kit: Kit, handler: Any, **options: Any) -> Any:
+def _handled(kit: Kit, handler: Any, saver: Any = None, **options: Any) -> Any:
     def n(state: State) -> Any:
         raise ValueError("boom")
 
     builder = kit.StateGraph(State)
     builder.add_node("n", kit.node(n), error_handler=handler, **options).add_node("after", kit.node(saying("after")))
-    return builder.add_edge(kit.START, "n").add_edge("n", "after").compile()
+    return builder.add_edge(kit.START, "n").add_edge("n", "after").compile(checkpointer=saver)
+
+
+@program(ZERO, saved=True, differences=("handled error in the history",))
+def handled_error_in_the_history(kit: Kit) -> Any:
+    return _handled(kit, kit.node(lambda state: {"log": ["handled"]}), kit.InMemorySaver())
 
 
 @program(ZERO)
