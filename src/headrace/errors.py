@@ -2,7 +2,7 @@
 
 Exception
 └── HeadraceError
-    ├── InvalidGraphError (ValueError)     the graph's author, when the graph is compiled
+    ├── InvalidGraphError (ValueError)     the graph's author, mostly when the graph is compiled
     ├── InvalidUpdateError                 the graph's author, when a node returns what cannot be applied
     │   └── InvalidInputError              the caller, when the input is nothing that the graph takes
     ├── EmptyChannelError                  a channel is read before anything was written to it
@@ -25,7 +25,7 @@ BaseException
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,6 +52,14 @@ class InvalidGraphError(HeadraceError, ValueError):
         else:
             lines = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
             super().__init__(f"the graph has {len(self.mistakes)} mistakes:\n{lines}")
+
+    @classmethod
+    def one_memory(cls, node: str) -> InvalidGraphError:
+        """Of two runs at the same time of a subgraph that has a memory of its own."""
+        return cls([
+            f"tasks of node {node!r} run side by side and call a subgraph that was compiled with checkpointer=True, "
+            "so it has one memory for all of them; compile it without a checkpointer, or let one call follow the other"
+        ])  # fmt: skip
 
 
 class InvalidUpdateError(HeadraceError):
@@ -213,6 +221,27 @@ class ParentCommand(GraphBubbleUp):
 
 class NodeCancelled(GraphBubbleUp):
     """Raised in a sync node whose run was stopped, at its next call of a writer, model, `interrupt` or config."""
+
+
+def ungrouped(error: BaseException) -> BaseException:
+    """What an exception group means that holds control flow, as a task group around subgraphs raises it.
+
+    Its other errors if there are any; else all questions as one GraphInterrupt, or the command or stop itself.
+    """
+    if not (hasattr(error, "exceptions") and hasattr(error, "split")):
+        return error
+    bubbles, others = error.split(GraphBubbleUp)
+    if bubbles is None or others is not None:
+        return others or error
+    leaves = [*_leaves(bubbles)]
+    final = next((leaf for leaf in leaves if not isinstance(leaf, GraphInterrupt)), None)
+    return final or GraphInterrupt([question for leaf in leaves for question in leaf.interrupts])
+
+
+def _leaves(group: Any) -> Iterator[Any]:
+    """The errors of a group, of groups in it as well."""
+    for each in group.exceptions:
+        yield from _leaves(each) if hasattr(each, "exceptions") else (each,)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Any
 import anyio
 import pytest
 
+from headrace.checkpoint.memory import InMemorySaver
 from headrace.config import get_stream_writer
 from headrace.errors import NodeCancelled, NodeCancelledError
-from headrace.types import RetryPolicy
+from headrace.types import Command, RetryPolicy, interrupt
 from tests.engine.build import State, asays, chain, fan, many, run, says
 from tests.engine.watch import nothing_left, nothing_left_running, until, wait
 
@@ -224,6 +225,75 @@ async def test_no_task_fails_when_all_are_cancelled_at_once(mode: str, shape: st
     await asyncio.wait(tasks)
     assert [task for task in tasks if not task.cancelled() and task.exception() is not None] == []
     assert consumer.cancelled()
+
+
+# what task groups make of control flow
+
+
+def grouping(*inner: Any) -> Any:
+    """A node that runs graphs in a task group, and tells what each of them came to."""
+
+    async def node(state: State) -> State:
+        results: dict[int, Any] = {}
+
+        async def one(index: int) -> None:
+            results[index] = (await inner[index].ainvoke({"log": []}))["log"]
+
+        async with anyio.create_task_group() as group:
+            for index in range(len(inner)):
+                group.start_soon(one, index)
+        return {"log": [results[index] for index in sorted(results)]}
+
+    return node
+
+
+async def test_questions_pass_through_a_task_group() -> None:
+    def asks(name: str) -> Any:
+        def node(state: State) -> State:
+            return {"log": [interrupt(name)]}
+
+        return chain(node)
+
+    graph = chain(grouping(asks("one"), asks("two")), checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    async with nothing_left_running():
+        asked = (await graph.ainvoke({"log": []}, thread))["__interrupt__"]
+        while asked:
+            answers = {question.id: question.value.upper() for question in asked}
+            result = await graph.ainvoke(Command(resume=answers), thread)
+            asked = result.get("__interrupt__")
+    assert result["log"] == [["ONE"], ["TWO"]]
+
+
+async def test_a_command_for_the_graph_above_passes_through_a_task_group() -> None:
+    def up(state: State) -> Any:
+        return Command(graph=Command.PARENT, update={"log": ["from below"]})
+
+    async with nothing_left_running():
+        assert await chain(grouping(chain(up))).ainvoke({"log": []}) == {"log": ["from below"]}
+
+
+async def test_an_error_in_a_task_group_counts_more_than_a_question() -> None:
+    began = asyncio.Event()
+
+    async def asks(state: State) -> State:
+        try:
+            await began.wait()
+        finally:
+            interrupt("what?")
+        return {}
+
+    async def fails(state: State) -> State:
+        began.set()
+        raise ValueError("broken")
+
+    async with nothing_left_running():
+        with pytest.raises(Exception, match="unhandled errors in a TaskGroup") as caught:
+            await chain(grouping(chain(asks), chain(fails)), checkpointer=InMemorySaver()).ainvoke(
+                {"log": []}, {"configurable": {"thread_id": "1"}}
+            )
+    group: Any = caught.value
+    assert [str(error) for error in group.exceptions] == ["broken"]
 
 
 # a cancellation is never lost

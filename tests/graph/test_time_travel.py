@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from headrace.checkpoint.memory import InMemorySaver
+from headrace.config import get_config
+from headrace.errors import InvalidGraphError
 from headrace.graph import START, StateGraph
 from headrace.names import INTERRUPT
-from headrace.types import Command, interrupt
+from headrace.types import Command, Send, interrupt
 from tests.drive import Drive
-from tests.engine.build import State
+from tests.engine.build import State, says
+from tests.engine.watch import until
 
 MEMORY = pytest.mark.parametrize("memory", [None, True], ids=["shared", "own"])
 """Of the subgraph: the saver of the graph above, or with `checkpointer=True` also a memory that outlives a run."""
@@ -134,6 +137,26 @@ def test_a_subgraph_without_a_memory_is_one_step_of_the_graph_above(drive: Drive
     journey.go({"log": ["in"]})
     journey.go(Command(resume="x"))
     assert journey.go(None, journey.inside()) == (["a"], ["a?"])
+
+
+def test_runs_side_by_side_cannot_share_a_memory(drive: Drive, thread: Any) -> None:
+    def goes_on(state: State) -> State:
+        until(lambda: not get_config())  # which raises once the run was stopped
+        return {}
+
+    sub = Journey(drive, None).chain({"a": goes_on}, checkpointer=True)
+    builder = StateGraph(State).add_node("sub", sub)
+    builder.add_conditional_edges(START, lambda state: [Send("sub", {"log": []}) for _ in range(3)], ["sub"])
+    with pytest.raises(InvalidGraphError, match=r"tasks of node 'sub' run side by side.*has one memory"):
+        drive.invoke(builder.compile(checkpointer=InMemorySaver()), {"log": []}, thread)
+
+
+def test_runs_one_after_the_other_share_a_memory(drive: Drive, thread: Any) -> None:
+    sub = Journey(drive, None).chain({"a": says("a")}, checkpointer=True)
+    builder = StateGraph(State).add_node("sub", sub)
+    builder.add_conditional_edges(START, lambda state: [Send("sub", {"log": []}) for _ in range(3)], ["sub"])
+    graph = builder.compile(checkpointer=InMemorySaver())
+    assert drive.invoke(graph, {"log": []}, {**thread, "max_concurrency": 1})["log"] == ["a"] * 6
 
 
 def test_an_edit_of_the_graph_above_gives_a_waiting_subgraph_its_input_anew(drive: Drive) -> None:

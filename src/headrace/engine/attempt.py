@@ -15,7 +15,7 @@ from headrace import clock, ids
 from headrace.engine.apply import folded
 from headrace.engine.program import Branch, Callee, Write, prepared
 from headrace.engine.task import ENDED, RUNNING, Task
-from headrace.errors import GraphInterrupt, InvalidUpdateError, NodeError, ParentCommand
+from headrace.errors import GraphInterrupt, InvalidUpdateError, NodeError, ParentCommand, ungrouped
 from headrace.types import Command, Interrupt
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ async def once(task: Task, port: Port) -> Any:
     args = given(task, node.callee)
     try:
         output = await port.call(task, args)
-    except ParentCommand as up:
-        output = received(task, up)
+    except BaseException as error:
+        output = received(task, ungrouped(error))
     writes = node.write(output)
     if task.extra is not None:
         writes = [*task.extra, *writes]
@@ -128,12 +128,11 @@ def given(task: Task, callee: Callee) -> dict[str, Any]:
     return {name: GIVEN[name](task) for name in callee.wants} if callee.wants else {}
 
 
-def received(task: Task, up: ParentCommand) -> Command[Any]:
-    """The command that a subgraph sent to this graph; one that is meant for a graph further up goes on."""
-    command = up.command
-    if command.graph in (Command.PARENT, task.run.program.name):
-        return replace(command, graph=None)
-    raise up
+def received(task: Task, error: BaseException) -> Command[Any]:
+    """The command that a subgraph sent to this graph; one that is meant for a graph further up goes on, as all else."""
+    if isinstance(error, ParentCommand) and error.command.graph in (Command.PARENT, task.run.program.name):
+        return replace(error.command, graph=None)
+    raise error
 
 
 def orphaned(task: Task, up: ParentCommand) -> InvalidUpdateError:

@@ -77,6 +77,8 @@ class Run:
     """Who listens: to which modes, whether also to subgraphs, and where to."""
     withheld = False
     """Tokens of this subgraph were asked for, but not its events."""
+    memories: Mapping[tuple[str, ...], Run] = MappingProxyType({})
+    """Runs of subgraphs with a memory of their own, by namespace: only one at a time can have it."""
     late: frozenset[Task] = frozenset()
     """Tasks of which it was said that their code goes on after their end."""
 

@@ -12,6 +12,7 @@ from headrace.engine import guest
 from headrace.engine.program import Program
 from headrace.engine.run import Run
 from headrace.engine.task import Task
+from headrace.errors import InvalidGraphError
 from headrace.runtime import RunControl
 from headrace.stream.events import Item, Put
 from headrace.types import All, Durability
@@ -94,6 +95,12 @@ def nest(run: Run, parent: Task, call: Call, put: Put | None, *, stable: bool) -
     parent.check()  # afterwards, so that a stop at this moment is seen here or reaches the run
     place = (*above.ns, parent.name) if stable else parent.ns
     run.ns = (*place, str(count)) if count else place
+    if stable:
+        with NESTING:
+            other = above.memories.get(run.ns)
+            if other is not None and not other.over:
+                raise InvalidGraphError.one_memory(parent.name)
+            above.memories = {**above.memories, run.ns: run}
     run.streamed = run.outputs
     run.shown = frozenset((run.outputs,) if isinstance(run.outputs, str) else run.outputs)
     run.outlet = above.outlet
