@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -24,7 +25,10 @@ HANDS = threading.BoundedSemaphore(max(32, 4 * (os.cpu_count() or 1)))
 
 Job = Callable[[], None]
 
+_alive: set[Worker] = set()
 _idle: list[Worker] = []
+_queue: deque[Job] = deque()
+"""Jobs for which the system had no thread."""
 _numbers = itertools.count(1)
 
 
@@ -37,6 +41,7 @@ class Worker:
         self.inbox: SimpleQueue[Job] = SimpleQueue()
         self.name = f"headrace-{next(_numbers)}"
         threading.Thread(target=self.work, name=self.name, daemon=True).start()
+        _alive.add(self)
 
     def work(self) -> None:
         while True:
@@ -47,19 +52,48 @@ class Worker:
                     _idle.remove(self)
                 except ValueError:  # a job is on its way to us
                     continue
+                _alive.discard(self)
                 return
             job()
             del job
             _idle.append(self)
+            if _queue:
+                give()
 
 
 def submit(job: Job) -> None:
-    """Run a job, which must not raise, in a thread of its own."""
+    """Run a job, which must not raise, in a thread of its own. RuntimeError: the system starts no more threads."""
     try:
         worker = _idle.pop()
     except IndexError:
         worker = Worker()
     worker.inbox.put(job)
+
+
+def queue(job: Job) -> None:
+    """Run a job like `submit`; where the system starts no more threads, as soon as one of ours has nothing to do.
+
+    Not for a job that another job waits for: all threads may be waiting.
+    """
+    try:
+        submit(job)
+    except RuntimeError:
+        if not _alive:
+            raise
+        _queue.append(job)
+        give()
+
+
+def give() -> None:
+    """Give the oldest job in the queue to a worker that is idle; if there is none, the next one to be idle takes it."""
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        return
+    try:
+        worker.inbox.put(_queue.popleft())
+    except IndexError:  # somebody else gave it
+        _idle.append(worker)
 
 
 def is_busy(name: str) -> bool:
@@ -90,7 +124,9 @@ def lend(job: Job) -> bool:
 def forked() -> None:
     """A child process has none of its parent's threads."""
     global HANDS  # noqa: PLW0603
+    _alive.clear()
     _idle.clear()
+    _queue.clear()
     HANDS = threading.BoundedSemaphore(max(32, 4 * (os.cpu_count() or 1)))
 
 

@@ -7,7 +7,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -62,6 +62,69 @@ def test_hand_that_the_system_refuses_is_done_without(monkeypatch: pytest.Monkey
     free = workers.HANDS._value
     assert many(says("leaf"), 4).invoke({"log": []})["log"] == ["leaf"] * 4
     assert workers.HANDS._value == free
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Has the system start no more than so many threads; those that are idle are put away meanwhile."""
+    start, left = threading.Thread.start, 0
+    idle, alive = workers._idle[:], set(workers._alive)
+
+    def counted(thread: threading.Thread) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def few(count: int) -> None:
+        nonlocal left
+        left = count
+        monkeypatch.setattr(threading.Thread, "start", counted)
+        workers._idle.clear()
+        workers._alive.clear()
+
+    yield few
+    workers._idle.extend(idle)
+    workers._alive.update(alive)
+
+
+async def test_sync_nodes_take_turns_where_the_system_has_few_threads(few: Callable[[int], None]) -> None:
+    few(2)
+    assert (await many(says("node"), 30).ainvoke({"log": []}))["log"] == ["node"] * 30
+
+
+async def test_sync_node_fails_where_the_system_has_no_thread_at_all(few: Callable[[int], None]) -> None:
+    few(0)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await chain(says("node")).ainvoke({"log": []})
+
+
+async def test_cancelled_node_that_waits_for_a_thread_never_begins(few: Callable[[int], None]) -> None:
+    few(1)
+    began, go_on, ran = threading.Event(), threading.Event(), []
+
+    def first(state: State) -> State:
+        ran.append("first")
+        began.set()
+        wait(go_on)
+        return {}
+
+    def second(state: State) -> State:
+        ran.append("second")
+        return {}
+
+    run = asyncio.create_task(chain(first).ainvoke({"log": []}))
+    await auntil(began.is_set)
+    late = asyncio.create_task(chain(second).ainvoke({"log": []}))
+    await auntil(lambda: workers._queue)
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    go_on.set()
+    await run
+    await auntil(lambda: not workers._queue)
+    assert ran == ["first"]
 
 
 @WAYS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ async def complete(run: Run) -> None:
     await apart(run, loop(run, AsyncPort(run)))
 
 
-async def apart(run: Run, code: Coroutine[Any, Any, Any]) -> Any:
+async def apart(run: Run, code: Awaitable[Any]) -> Any:
     """Await a stretch of the loop so that a cancellation is never lost, even if a node swallows it.
 
     Where asyncio counts such requests, `Within` sees it. On Python 3.10 nobody can tell a request of the consumer
@@ -91,7 +91,7 @@ async def apart(run: Run, code: Coroutine[Any, Any, Any]) -> Any:
     return outcome(run, task)
 
 
-async def quiet(code: Coroutine[Any, Any, Any]) -> Any:
+async def quiet(code: Awaitable[Any]) -> Any:
     """Await a stretch of the loop in a task of ours; NodeCancelledError comes as an answer.
 
     `asyncio.run()` that is interrupted cancels all tasks, in any order, and tells on stderr of each that raises.
@@ -140,18 +140,13 @@ async def pull(run: Run, items: list[Item], shape: Callable[[Item], Any]) -> Asy
             if not more:
                 return
             try:
-                more = await advance(steps) if COUNTED else await apart(run, stretch(steps))
+                more = await advance(steps) if COUNTED else await apart(run, advance(steps))
             except (Exception, GraphBubbleUp) as raised:  # what happened before it is told first
                 error = raised
     finally:
         error = None
         run.stop()
         await abandon(steps)
-
-
-async def stretch(steps: Steps) -> bool:
-    """`advance` as a coroutine that a task can run."""
-    return await advance(steps)
 
 
 async def leg(steps: Steps, outlet: AsyncOutlet) -> bool:
@@ -283,6 +278,7 @@ class AsyncPort:
             task.thread = threading.current_thread().name
             output, error = None, None
             try:
+                task.check()
                 output = run_in(task, function, input, args)
             except BaseException as raised:
                 error = raised
@@ -291,11 +287,13 @@ class AsyncPort:
             except RuntimeError:  # the event loop was closed meanwhile: nobody waits any more
                 pass
 
-        workers.submit(job)
+        workers.queue(job)
         return answer
 
     async def leave(self, task: Task, answer: asyncio.Future[Any]) -> None:
-        """Wait a moment for stopped sync code; name it if it goes on."""
+        """Wait a moment for stopped sync code; name it if it goes on. Without a thread it will not begin any more."""
+        if task.thread is None:
+            return
         waiting = self.loop.create_task(asyncio.wait([answer], timeout=GRACE_S))
         answer.add_done_callback(unawaited)
         try:
