@@ -1,7 +1,7 @@
 """Install the built wheel as users do, on the oldest and the newest Python here: `python -m tools.installs`.
 
-Bare, it must import the engine and its script must name the extra that is missing; with [all], every module must
-import. Run outside the checkout, so that a file left out of the wheel is missed.
+Bare, it must run a graph, and its script and what needs langchain-core must name the extra that is missing; with
+[all], every module must import. Run outside the checkout, so that a file left out of the wheel is missed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,27 @@ print(len(names))
 """
 
 
+BARE = """
+from headrace.errors import MissingExtraError
+from headrace.graph import END, START, StateGraph
+
+graph = StateGraph(dict).add_node("n", lambda state: None).add_edge(START, "n").compile()
+graph.invoke({})
+
+def refused(call):
+    try:
+        call()
+    except MissingExtraError as error:
+        assert "langchain-core" in str(error) and "headrace[agents]" in str(error), error
+    else:
+        raise AssertionError(f"{call} needs langchain-core, which is not there")
+
+refused(lambda: list(graph.stream({}, stream_mode="messages")))
+refused(lambda: __import__("headrace.testing"))
+refused(lambda: __import__("headrace.graph", fromlist=["MessagesState"]).MessagesState)
+"""
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         call_uv("build", "--quiet", "--wheel", "--out-dir", folder)
@@ -37,11 +58,11 @@ def main() -> int:
 def check(python: Path, wheel: Path, venv: Path) -> str:
     call_uv("venv", "--quiet", "--python", python, venv)
     install(venv, str(wheel))
-    call(python_of(venv), "-I", "-c", "import headrace.graph", cwd=venv)
+    call(python_of(venv), "-I", "-c", BARE, cwd=venv)
     bare_script(venv)
     install(venv, f"headrace[all] @ {wheel.as_uri()}")
     modules = call(python_of(venv), "-I", "-c", IMPORT_ALL, cwd=venv).strip()
-    return f"bare engine imports, [all] imports {modules} modules"
+    return f"bare engine runs, [all] imports {modules} modules"
 
 
 def bare_script(venv: Path) -> None:

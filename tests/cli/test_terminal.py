@@ -44,7 +44,7 @@ def test_custom_data_and_prints_are_shown(screen: Open) -> None:
     shown = screen(f"{PLAIN}:talking", ICE)
     assert shown.end() == 0
     assert "printed by the node\n" in shown.text
-    assert "◇ custom" in shown.text
+    assert "◇ node custom" in shown.text
     assert '{"progress": 1}' in shown.text
 
 
@@ -126,7 +126,7 @@ def test_ctrl_c_at_the_prompt_ends_the_command(screen: Open) -> None:
 
 def test_ctrl_c_stops_a_running_node(screen: Open) -> None:
     shown = screen(f"{PLAIN}:waiting", ICE)
-    shown.wait_for("◇ custom")
+    shown.wait_for("◇ node custom")
     shown.process.send_signal(signal.SIGINT)
     assert shown.end() == 130
     assert "cleaned up\n" in shown.text

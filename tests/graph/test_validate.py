@@ -121,6 +121,10 @@ def test_a_node_cannot_be_called_as_the_start_or_the_end(name: str) -> None:
     assert any(f"a node cannot be called {name!r}" in text for text in mistakes(builder(name)))
 
 
+def test_a_node_cannot_be_called_like_an_error_handler() -> None:
+    assert "begins like the name of an error handler" in mistake(builder("__error_handler__a"))
+
+
 @pytest.mark.parametrize("sign", ["|", ":"])
 def test_signs_that_separate_namespaces_cannot_be_in_a_name(sign: str) -> None:
     assert mistake(builder(f"a{sign}b")).startswith(f"node 'a{sign}b' has {sign!r} in its name")

@@ -137,6 +137,11 @@ DIFFERENCES = {
         "InvalidUpdateError that names the node, the key and the keys there are.",
         _failed_in_its_first_node("InvalidUpdateError"),
     ),
+    "a generator for a node": Difference(
+        "Of a node that is a generator the last value that it yields is its update there, the others are lost; here it "
+        "is an InvalidUpdateError that says how to tell what comes on the way.",
+        _failed_in_its_first_node("InvalidUpdateError"),
+    ),
     "unknown key in the input": Difference(
         "An input with none but unknown keys runs the graph on an empty state there; here it is an "
         "InvalidInputError that names the key and the keys there are.",

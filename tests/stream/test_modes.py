@@ -62,6 +62,13 @@ def test_an_unknown_version_is_refused_with_those_there_are() -> None:
         shape("values", False, "v3")
 
 
+def test_an_unknown_version_is_refused_before_anything_runs(drive: Drive) -> None:
+    ran: list[str] = []
+    with pytest.raises(ValueError, match="unknown version 'v3'"):
+        drive.invoke(StateGraph(dict).add_node("a", ran.append).add_edge(START, "a").compile(), {}, version="v3")
+    assert ran == []
+
+
 @dataclass
 class State:
     one: int = 0

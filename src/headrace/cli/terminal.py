@@ -99,8 +99,14 @@ class Terminal:
         self.tokens.add((event.ns, task, message.id), words(message), label=label, task=task, last=last)
 
     def _show_custom(self, event: StreamEvent) -> None:
-        self._heading(f"◇ {_where(event)}custom", self._elapsed())
+        self._heading(f"◇ {self._only_one(event)}custom", self._elapsed())
         self._block(as_text(event.data, self._width))
+
+    def _only_one(self, event: StreamEvent) -> str:
+        """The node that an event can only be of, since no other runs in its graph; else the graph alone."""
+        where = _where(event)
+        names = [name for name in self.running.values() if name.startswith(where) and " > " not in name[len(where) :]]
+        return f"{names[0]} " if len(names) == 1 else where
 
     def _show_task(self, event: StreamEvent) -> None:
         task = event.data

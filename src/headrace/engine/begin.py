@@ -26,7 +26,6 @@ from headrace.errors import (
     EmptyInputError,
     GraphInterrupt,
     InvalidConfigError,
-    InvalidUpdateError,
     UnknownInterruptError,
 )
 from headrace.names import ANSWERED, HANDLED, INTERRUPT, NEXT, NO_WRITES, NULL_TASK, RESUME
@@ -49,7 +48,7 @@ async def begin(run: Run, port: Port) -> list[Task]:
     if run.parent is not None:
         run.answers = run.parent.run.answers
     command = run.input if isinstance(run.input, Command) else None
-    writes = None if command is None else commanded(run, command)
+    writes = None if command is None else prepared(run.program, run.program.command(command))
     if run.input is None or (command is not None and (record is not None or not writes)):
         tasks = await resume(run, record, command, writes or [], port)
         return [one for task in tasks for one in (task, task.helper) if one is not None]
@@ -276,15 +275,6 @@ def forward(run: Run) -> None:
     run.step += 1
     run.first_step = run.step
     run.stop_at = run.step + run.limit - 1
-
-
-def commanded(run: Run, command: Command[Any]) -> list[Write]:
-    """What a caller's command writes before the next step."""
-    if command.graph is not None:
-        raise InvalidUpdateError(
-            f"a command for graph {command.graph!r} came as input, where there is no graph above; leave out `graph=`"
-        )
-    return prepared(run.program, run.program.command(command))
 
 
 def catch_up(run: Run) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from headrace.config import RunnableConfig
     from headrace.engine.run import Run
@@ -60,6 +62,8 @@ def load(run: Run) -> Guest | None:
     if HOST not in sys.modules:
         needed = "messages" in run.puts or any(run.config.get(key) for key in TRACED)
         if not needed or find_spec(HOST) is None:
+            if "messages" in run.puts:
+                raise MissingExtraError("messages", "langchain-core", "agents")
             return None
     speaker = sys.modules.get(SPEAKER) or importlib.import_module(SPEAKER)
     guest: Guest = speaker.LangchainGuest(run)

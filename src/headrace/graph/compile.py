@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace.channels import BaseChannel, NamedBarrierValue, NamedBarrierValueAfterFinish, Topic
@@ -270,9 +270,11 @@ class Update:
             return self(dict(output))
         fields = fields_of(output)
         if fields is None:
+            yields = isinstance(output, (Generator, AsyncGenerator))
+            hint = "; tell what comes on the way with get_stream_writer(), not with yield" if yields else ""
             raise InvalidUpdateError(
                 f"node {self.name!r} returned {short(output)}; a node returns a dict of the keys it updates "
-                f"({', '.join(map(repr, self.state))}), a Command, or None"
+                f"({', '.join(map(repr, self.state))}), a Command, or None{hint}"
             )
         return [(key, value) for key, value in fields.items() if key in self.state]
 
@@ -329,7 +331,16 @@ class Commanded:
         self.update = update_of("the caller's command", state, goals)
 
     def __call__(self, command: Command[Any]) -> list[Write]:
-        return self.update.commanded(command)
+        return self.update.commanded(for_this_graph(command))
+
+
+def for_this_graph(command: Command[Any]) -> Command[Any]:
+    """A caller's command; InvalidUpdateError for one that is meant for another graph."""
+    if command.graph is not None:
+        raise InvalidUpdateError(
+            f"a command for graph {command.graph!r} came as input, where there is no graph above; leave out `graph=`"
+        )
+    return command
 
 
 class Input:

@@ -23,7 +23,7 @@ from headrace.graph.snapshots import Snapshots
 from headrace.graph.state import as_names
 from headrace.names import DEFAULT_NAME, INTERRUPT
 from headrace.stream.events import Item, StreamEvent
-from headrace.stream.modes import LIVE, checked, shape
+from headrace.stream.modes import LIVE, checked, known, shape
 from headrace.stream.outlet import AsyncOutlet, Outlet
 from headrace.types import All, Checkpointer, GraphOutput, StreamMode
 
@@ -202,6 +202,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         if stream_mode != "values" or options.get("print_mode") or options.get("debug") or self.debug:
             stream = self.stream(input, config, stream_mode=stream_mode, version=version, **options)
             return gathered(list(stream), stream_mode, version)
+        known(version)
         run = run_of(self, call_of(self.program, input, config, quiet(options)), None)
         drive_sync.complete(run)
         return result(run, version)
@@ -221,6 +222,7 @@ class CompiledGraph(RunnableMethods, Snapshots, Generic[StateT, ContextT, InputT
         if stream_mode != "values" or options.get("print_mode") or options.get("debug") or self.debug:
             stream = self.astream(input, config, stream_mode=stream_mode, version=version, **options)
             return gathered([event async for event in stream], stream_mode, version)
+        known(version)
         run = run_of(self, call_of(self.program, input, config, quiet(options)), None)
         await drive_async.complete(run)
         return result(run, version)

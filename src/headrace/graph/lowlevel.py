@@ -18,6 +18,7 @@ from headrace.channels import BaseChannel, Topic
 from headrace.engine.program import Callee, Node, Program, Write
 from headrace.engine.run import Run
 from headrace.errors import InvalidGraphError, InvalidUpdateError
+from headrace.graph.compile import for_this_graph
 from headrace.graph.compiled import CompiledGraph
 from headrace.graph.node import as_tuple
 from headrace.graph.state import as_names
@@ -245,7 +246,7 @@ class Inputs:
         return [(key, one) for key, one in value.items() if key in self.keys]
 
     def commanded(self, command: Command[Any]) -> list[Write]:
-        if command.goto:
+        if for_this_graph(command).goto:
             raise InvalidUpdateError("a low-level graph has no nodes to go to by name; write to their channels instead")
         return [] if command.update is None else self(command.update)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import InvalidGraphError
-from headrace.names import END, ERROR, HANDLED, INTERRUPT, NO_WRITES, RESUME, START, TASKS
+from headrace.names import END, ERROR, HANDLED, HANDLER, INTERRUPT, NO_WRITES, RESUME, START, TASKS
 
 if TYPE_CHECKING:
     from headrace.graph.state import StateGraph
@@ -28,9 +28,11 @@ def mistakes(graph: StateGraph[Any, Any, Any, Any], interrupts: Sequence[str]) -
 
 def names(graph: StateGraph[Any, Any, Any, Any]) -> Iterator[str]:
     """Names that a node cannot have."""
-    for name in graph.nodes:
+    for name, spec in graph.nodes.items():
         if name in (START, END):
             yield f"a node cannot be called {name!r}: that is the graph's own start or end"
+        if name.startswith(HANDLER) and not spec.handles_errors:
+            yield f"node {name!r} begins like the name of an error handler, {HANDLER!r}; give it another name"
         for sign in ("|", ":"):
             if sign in name:
                 yield f"node {name!r} has {sign!r} in its name, which separates namespaces; leave it out"

@@ -24,6 +24,13 @@ def checked(modes: str | Sequence[str]) -> tuple[str, ...]:
     return asked
 
 
+def known(version: str) -> str:
+    """The version of the shape of events and results; ValueError for one that does not exist."""
+    if version not in ("v1", "v2"):
+        raise ValueError(f"unknown version {version!r} of the stream's shape; there are 'v1' and 'v2'")
+    return version
+
+
 def shape(
     modes: str | Sequence[str], subgraphs: bool, version: str, present: Callable[[Any], Any] | None = None
 ) -> Callable[[Item], Any]:
@@ -33,10 +40,8 @@ def shape(
     first. `version="v2"`: always a dict with `type`, `ns`, `data`, and `interrupts` for `values`, whose data the
     graph's own events show as an object of the state's class (`present`).
     """
-    if version == "v2":
+    if known(version) == "v2":
         return as_part if present is None else presented(present)
-    if version != "v1":
-        raise ValueError(f"unknown version {version!r} of the stream's shape; there are 'v1' and 'v2'")
     if isinstance(modes, str):
         return as_pair if subgraphs else as_data
     return as_triple if subgraphs else as_mode_and_data

@@ -1,5 +1,12 @@
 """Fakes to test graphs with: no network, no key, the same every time."""
 
-from headrace.testing.chat_model import Reply, ScriptedChatModel, ScriptExhaustedError
+from headrace.errors import MissingExtraError
+
+try:
+    from headrace.testing.chat_model import Reply, ScriptedChatModel, ScriptExhaustedError
+except ModuleNotFoundError as error:
+    if error.name != "langchain_core":
+        raise
+    raise MissingExtraError("scripted chat models", "langchain-core", "agents") from error
 
 __all__ = ["Reply", "ScriptExhaustedError", "ScriptedChatModel"]

@@ -210,3 +210,12 @@ def _two_steps(kit: Kit) -> Any:
     return kit.chain(State, a=lambda state: {"log": ["a"]}, b=lambda state: {"log": ["b"]}).compile(
         checkpointer=kit.InMemorySaver()
     )
+
+
+@program(ZERO, drivers=("sync", "threads"), differences=("a generator for a node",))
+def node_that_is_a_generator(kit: Kit) -> Any:
+    def n(state: State) -> Any:
+        yield {"x": 1}
+        yield {"x": 2}
+
+    return kit.chain(State, n=n).compile()
