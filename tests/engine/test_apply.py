@@ -18,6 +18,7 @@ from headrace.graph.lowlevel import NodeBuilder, Pregel
 from headrace.names import TASKS, branch_to
 from headrace.types import MISSING, Command, Overwrite, Send
 from tests.drive import Drive
+from tests.engine.test_loop import notes
 
 
 class Items(list[int]):
@@ -56,6 +57,24 @@ def done(run: Run, name: str, *writes: tuple[str, Any], sent: int | None = None)
 
 
 JOIN = "join:a+b:join"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(["1"], "['1']"), (["x" * 75], f"['{'x' * 75}']"), (["x" * 76], f"['{'x' * 75}...")],
+)
+def test_a_reducer_that_fails_says_where_and_on_what(value: Any, shown: str) -> None:
+    run = standing(log=None)
+    with pytest.raises(TypeError) as caught:
+        apply(run, [done(run, "a", ("log", value))])
+    assert notes(caught.value) == [f"in the reducer of key 'log', step 4, which was given {shown}"]
+
+
+def test_a_reducer_that_fails_shows_all_that_it_was_given() -> None:
+    run = standing(log=None)
+    with pytest.raises(TypeError) as caught:
+        apply(run, [done(run, "a", ("log", [1])), done(run, "b", ("log", [2]))])
+    assert notes(caught.value) == ["in the reducer of key 'log', step 4, which was given [1] and [2]"]
 
 
 def test_writes_are_gathered_by_channel_in_task_order() -> None:

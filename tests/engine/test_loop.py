@@ -243,3 +243,21 @@ def test_a_graph_that_ends_by_command_ends(drive: Drive) -> None:
         return Command(update={"log": ["a"]}, goto=END)
 
     assert drive.invoke(chain(node), {"log": []}) == {"log": ["a"]}
+
+
+# a step that waits for an answer, and whose finished tasks cannot be merged
+
+
+@pytest.mark.parametrize("mode", [None, "updates", "values", "custom", "debug"])
+def test_writes_that_cannot_be_merged_fail_a_waiting_step_whatever_is_listened_to(
+    mode: Any, drive: Drive, thread: Any
+) -> None:
+    builder = StateGraph(Plain)
+    for name in ("a", "b"):
+        builder.add_node(name, lambda state: {"one": 1}).add_edge(START, name)
+    builder.add_node("asks", lambda state: {"one": interrupt("which?")}).add_edge(START, "asks")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    with pytest.raises(InvalidUpdateError, match=r"'one' holds one value .*by nodes 'a' and 'b'"):
+        drive.invoke(graph, {}, thread) if mode is None else drive.stream(graph, {}, thread, stream_mode=mode)
+    state = drive.state(graph, thread)
+    assert (state.values, [question.value for question in state.interrupts]) == ({}, ["which?"])

@@ -17,6 +17,7 @@ from headrace.graph.lowlevel import NodeBuilder, Pregel
 from headrace.names import TASKS, branch_to
 from headrace.types import Send, TimeoutPolicy
 from tests.drive import Drive
+from tests.engine.test_loop import notes
 
 
 class State(TypedDict, total=False):
@@ -55,6 +56,26 @@ def test_nothing_is_due_when_nothing_was_written() -> None:
 def test_a_signal_wakes_its_node_with_the_state_as_input() -> None:
     (task,) = plan(standing(graph(a={}, b={}), branch_to("b"), log=[1]))
     assert (task.name, task.input, task.step, task.sent) == ("b", {"log": [1]}, 3, None)
+
+
+@dataclass
+class Checked:
+    """An input that nothing is good enough for."""
+
+    log: Any = None
+
+    def __post_init__(self) -> None:
+        raise ValueError("not good enough")
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_an_input_that_its_schema_refuses_names_the_node_and_the_step(sent: bool) -> None:
+    run = standing(graph(a={"input_schema": Checked}), *(() if sent else (branch_to("a"),)))
+    if sent:
+        run.control[TASKS] = [Send("a", {"log": 1})]
+    with pytest.raises(ValueError, match="not good enough") as caught:
+        plan(run)
+    assert notes(caught.value) == ["in the input of node 'a', step 3"]
 
 
 def test_a_state_key_wakes_nobody() -> None:

@@ -123,9 +123,21 @@ def _without_handlers_on_threads(plan: Plan) -> Plan:
     return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes)) if handled else plan
 
 
+def _without_exit_around_subgraphs(plan: Plan) -> Plan:
+    return without_exit(plan) if any(node.kind == "graph" for node in plan.nodes) else plan
+
+
+def _without_races_of_errors(plan: Plan) -> Plan:
+    """No subgraph comes to its limit beside a node that fails."""
+    kinds = {node.kind for node in plan.nodes if not node.handled}
+    return replace(plan, limit=max(plan.limit, 8)) if {"graph", "fails"} <= kinds else plan
+
+
 OPEN: dict[str, Callable[[Plan], Plan]] = {
     "the handled error in the history": _without_handlers_on_threads,
     "what a subgraph tells when it pauses beside a finished task": _without_pauses_beside,
+    "what states show of a subgraph when only the end of a run is stored": _without_exit_around_subgraphs,
+    "which of two errors of one step is raised, in either library": _without_races_of_errors,
     "edits: the node they count for, and what the history says of it": _without_edits,
     "whether a deferred node waits for tasks of Send and of a caller's command": _without_defer_beside_pushed_tasks,
     "what states show of a task that a caller's command sent to": _without_gotos,

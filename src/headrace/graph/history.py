@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.engine.apply import apply
 from headrace.engine.attempt import follow
@@ -53,7 +53,7 @@ def snapshot(run: Run, record: CheckpointTuple | None, *, now: bool) -> StateSna
     finished = [task.closer for task in tasks if task.closer.cached]
     partly = now and 0 < len(finished) < len(tasks)
     return StateSnapshot(
-        values=run.read(run.streamed, previewed(run, finished) if partly else None),
+        values=run.read(run.streamed, foreseen(run, finished) if partly else None),
         next=tuple(task.name for task in shown if not (partly and task.result is not None)),
         config=shown_config(run, record.config, metadata),
         metadata=metadata,
@@ -62,6 +62,14 @@ def snapshot(run: Run, record: CheckpointTuple | None, *, now: bool) -> StateSna
         tasks=shown,
         interrupts=interrupts,
     )
+
+
+def foreseen(run: Run, finished: list[Task]) -> dict[str, Any] | None:
+    """The values with what finished tasks wrote; None if that cannot be merged, which the next run will say."""
+    try:
+        return previewed(run, finished)
+    except InvalidUpdateError:
+        return None
 
 
 def started(run: Run) -> Task:
