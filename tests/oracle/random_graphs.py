@@ -118,26 +118,32 @@ def _without_gotos(plan: Plan) -> Plan:
     return replace(plan, moves=tuple(moves))
 
 
-def _without_handlers_on_threads(plan: Plan) -> Plan:
-    handled = plan.saved and any(node.handled for node in plan.nodes)
-    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes)) if handled else plan
+def _without_handlers_of_what_waits(plan: Plan) -> Plan:
+    waits = plan.saved or plan.inner_asks or any(node.kind == "asks" for node in plan.nodes)
+    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes)) if waits else plan
 
 
 def _without_exit_around_subgraphs(plan: Plan) -> Plan:
     return without_exit(plan) if any(node.kind == "graph" for node in plan.nodes) else plan
 
 
-def _without_races_of_errors(plan: Plan) -> Plan:
-    """No subgraph comes to its limit beside a node that fails."""
-    kinds = {node.kind for node in plan.nodes if not node.handled}
-    return replace(plan, limit=max(plan.limit, 8)) if {"graph", "fails"} <= kinds else plan
+def _without_limits_in_subgraphs(plan: Plan) -> Plan:
+    """No subgraph comes to its limit, which beside a node that fails would also be a race of two errors."""
+    return replace(plan, limit=max(plan.limit, 8)) if any(node.kind == "graph" for node in plan.nodes) else plan
+
+
+def _without_joins_that_wait(plan: Plan) -> Plan:
+    waits = plan.stops_before is not None or any(node.kind in ("asks", "fails") for node in plan.nodes)
+    edges = tuple((starts, end) for starts, end in plan.edges if len(starts) == 1)
+    return replace(plan, edges=edges) if plan.saved and (waits or plan.inner_asks) else plan
 
 
 OPEN: dict[str, Callable[[Plan], Plan]] = {
-    "the handled error in the history": _without_handlers_on_threads,
+    "the handled error in the history, and in a step whose tasks cannot be merged": _without_handlers_of_what_waits,
     "what a subgraph tells when it pauses beside a finished task": _without_pauses_beside,
     "what states show of a subgraph when only the end of a run is stored": _without_exit_around_subgraphs,
-    "which of two errors of one step is raised, in either library": _without_races_of_errors,
+    "a join half reached in a step that waits or fails: taken as reached by the reference": _without_joins_that_wait,
+    "the limit of a subgraph in a run that is resumed (see `resumed_limit`)": _without_limits_in_subgraphs,
     "edits: the node they count for, and what the history says of it": _without_edits,
     "whether a deferred node waits for tasks of Send and of a caller's command": _without_defer_beside_pushed_tasks,
     "what states show of a task that a caller's command sent to": _without_gotos,
