@@ -196,6 +196,19 @@ def test_a_handler_can_ask(durability: Any, drive: Drive, thread: Any) -> None:
     assert sorted(calls) == ["handle", "other"]
 
 
+def test_every_task_that_starts_is_told_to_end(drive: Drive, thread: Any) -> None:
+    graph = repaired([], asks=True).compile(checkpointer=InMemorySaver())
+    told = drive.stream(graph, {"log": []}, thread, stream_mode="tasks")
+    starts = [task["name"] for task in told if "input" in task]
+    assert starts == ["fails", "other", "__error_handler__fails"]
+    assert sorted(task["name"] for task in told if "input" not in task) == sorted(starts)
+    answers = {one.id: "yes" for one in drive.state(graph, thread).interrupts}
+    told = drive.stream(graph, Command(resume=answers), thread, stream_mode="tasks")
+    starts = [task["name"] for task in told if "input" in task]
+    assert starts == ["__error_handler__fails", "other"]
+    assert sorted(task["name"] for task in told if "input" not in task) == sorted(starts)
+
+
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 def test_a_handled_failure_is_not_repeated_when_another_node_gets_its_answer(
     durability: Any, drive: Drive, thread: Any

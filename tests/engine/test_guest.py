@@ -9,6 +9,7 @@ import pytest
 
 from headrace.engine import guest
 from headrace.engine.run import Run
+from headrace.errors import MissingExtraError
 from tests.drive import Drive
 from tests.engine.build import asays, chain, fan, says
 
@@ -46,4 +47,10 @@ def test_one_that_is_needed_is_loaded(config: Any, mode: str, monkeypatch: pytes
 
 def test_one_that_is_not_installed_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest, "HOST", "no_such_library")
-    assert guest.load(run({"tags": ["t"]}, "messages")) is None
+    assert guest.load(run({"tags": ["t"]}, "updates")) is None
+
+
+def test_messages_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "HOST", "no_such_library")
+    with pytest.raises(MissingExtraError, match=r"messages need langchain-core.*headrace\[agents\]"):
+        guest.load(run({}, "messages"))

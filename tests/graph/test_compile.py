@@ -239,3 +239,9 @@ def test_an_input_sent_to_a_node_that_its_schema_refuses_says_whose_it_is(drive:
     with pytest.raises(ValueError, match="one") as caught:
         drive.invoke(builder.compile(), {"one": 1})
     assert notes(caught.value) == ["in the input of node 'a', step 1"]
+
+
+@pytest.mark.parametrize("saver", ["memory", 1.5, object()])
+def test_what_is_no_saver_is_refused(saver: Any) -> None:
+    with pytest.raises(TypeError, match=r"checkpointer must be a saver such as InMemorySaver\(\)"):
+        StateGraph(State).add_node("a", says("a")).add_edge(START, "a").compile(checkpointer=saver)

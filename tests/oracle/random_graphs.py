@@ -211,9 +211,11 @@ def as_program(plan: Plan) -> Program:
         *[Turn(_answers, resumed_limit(plan.limit))] * plan.saved,
     ]
     subgraphs = any(node.kind == "graph" for node in plan.nodes)
+    differences = ("start of a handler",) if any(node.handled for node in plan.nodes) else ()
     return Program(
-        "random", lambda kit: build(plan, kit), turns, plan.saved, parallel=True, subgraphs=subgraphs, halts=True
-    )
+        "random", lambda kit: build(plan, kit), turns, plan.saved,
+        parallel=True, subgraphs=subgraphs, halts=True, differences=differences,
+    )  # fmt: skip
 
 
 def _turn(move: Move, limit: int) -> Turn | Update:

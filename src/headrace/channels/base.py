@@ -35,6 +35,8 @@ class BaseChannel(Generic[Value, Update]):
     """Readers see the value only when nothing else is left to run."""
     consumed = False
     """A reader that was woken takes the value away."""
+    guard = False
+    """Two writes in one super-step are an error."""
 
     def __init__(self, typ: Any = Any, key: str = "") -> None:
         self.typ = typ

@@ -13,6 +13,7 @@ class LastValue(BaseChannel[Any, Any]):
     """Holds what was written last; two writes in one step are an error."""
 
     __slots__ = ()
+    guard = True
 
     def fold(self, value: Any, writes: Sequence[Any]) -> Any:
         new = writes[0] if len(writes) == 1 else single(self, writes)

@@ -15,7 +15,7 @@ from headrace import clock, ids
 from headrace.engine.apply import folded
 from headrace.engine.program import Branch, Callee, Write, prepared
 from headrace.engine.task import ENDED, RUNNING, Task
-from headrace.errors import GraphInterrupt, InvalidUpdateError, NodeError, ParentCommand, ungrouped
+from headrace.errors import GraphInterrupt, InvalidUpdateError, NodeError, ParentCommand, add_note, ungrouped
 from headrace.types import Command, Interrupt
 
 if TYPE_CHECKING:
@@ -208,3 +208,11 @@ def rescue(task: Task) -> Task | None:
     task.helper = Task(task.run, task.run.program.nodes[handler], task.input, task.sent)
     task.helper.error = NodeError(task.name, task.error)  # type: ignore[assignment] # what its parameter `error` gets
     return task.helper
+
+
+def noted(task: Task) -> BaseException:
+    """A task's error, with a note that says where it happened."""
+    error = task.error
+    assert error is not None
+    add_note(error, f"in node {task.name!r}, step {task.step}, task {task.id}")
+    return error

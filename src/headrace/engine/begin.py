@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.checkpoint.base import alast_before, last_before
 from headrace.engine import tell
 from headrace.engine.apply import apply, fold, grouped, put, store
-from headrace.engine.attempt import follow, pause, rescue
+from headrace.engine.attempt import follow, noted, pause, rescue
 from headrace.engine.plan import plan
 from headrace.engine.program import Write, prepared
 from headrace.engine.record import (
@@ -22,12 +22,7 @@ from headrace.engine.record import (
     save_writes,
 )
 from headrace.engine.task import ENDED, Task
-from headrace.errors import (
-    EmptyInputError,
-    GraphInterrupt,
-    InvalidConfigError,
-    UnknownInterruptError,
-)
+from headrace.errors import EmptyInputError, GraphInterrupt, InvalidConfigError, UnknownInterruptError
 from headrace.names import ANSWERED, HANDLED, INTERRUPT, NEXT, NO_WRITES, NULL_TASK, RESUME
 from headrace.types import Command
 
@@ -177,6 +172,10 @@ async def lead(run: Run, start: Task, dropped: list[Task], port: Port) -> list[T
         pause(start, up)
         start.writes = start.input  # which can be seen beside the question
         return [start]
+    except Exception as error:
+        start.error = error
+        noted(start)
+        raise
     finally:
         start.state = ENDED
         start.folded = None
@@ -235,8 +234,11 @@ async def resume(
 
 
 def waiting_input(run: Run, more: list[Write]) -> Task:
-    """The task of an input that was stored and not merged yet, and of what the caller adds to it."""
-    start = matched(run, Task(run, run.program.start, [*run.pending.get(NULL_TASK, ()), *more]))
+    """The task of an input that was stored and not merged yet, with what the caller adds to it or puts in its place."""
+    writes, channels = [*run.pending.get(NULL_TASK, ()), *more], run.program.channels
+    last = {key: index for index, (key, _) in enumerate(writes)}
+    given = [write for index, write in enumerate(writes) if last[write[0]] == index or not channels[write[0]].guard]
+    start = matched(run, Task(run, run.program.start, given))
     if start.writes is None and not run.pending.get(NULL_TASK):
         raise EmptyInputError(f"{run.program.label} was stopped before its input was stored; pass it again")
     return start

@@ -11,20 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from headrace.engine import tell
 from headrace.engine.apply import apply
-from headrace.engine.attempt import attempt, rescue
+from headrace.engine.attempt import attempt, noted, rescue
 from headrace.engine.begin import begin
 from headrace.engine.plan import plan
 from headrace.engine.port import PAUSE
 from headrace.engine.record import save_last, save_step, save_writes
 from headrace.engine.run import Run
-from headrace.errors import (
-    GraphDrained,
-    GraphInterrupt,
-    GraphRecursionError,
-    NodeCancelled,
-    ParentCommand,
-    add_note,
-)
+from headrace.errors import GraphDrained, GraphInterrupt, GraphRecursionError, NodeCancelled, ParentCommand
 
 if TYPE_CHECKING:
     from headrace.engine.port import Port
@@ -143,6 +136,8 @@ async def ended(run: Run, task: Task, port: Port) -> int:
     helper = None if task.writes is not None or task.paused else rescue(task)
     if helper is not None:
         await finished(run, task, port)
+        if run.tells_tasks:
+            tell.starts(run, [helper])
         at = run.active.index(task) + 1  # its writes come in the failed task's place
         run.active = [*run.active[:at], helper, *run.active[at:]]
         await port.start([helper])
@@ -168,7 +163,7 @@ async def finished(run: Run, task: Task, port: Port) -> None:
 def suspend(run: Run) -> None:
     """The end of a run that asked something: what its finished tasks wrote can be seen, and waits for the others."""
     run.interrupts = tuple(one for task in run.active for one in task.interrupts)  # in task order, not the clock's
-    if any(task.writes is not None for task in run.active):
+    if any(task.writes is not None and not task.paused for task in run.active):
         tell.preview(run)
     run.pause = "pending"
     if run.parent is not None:
@@ -181,11 +176,3 @@ def halt(run: Run, where: Literal["interrupt_before", "interrupt_after"]) -> Non
     if run.parent is not None:
         raise GraphInterrupt
     tell.paused(run)
-
-
-def noted(task: Task) -> BaseException:
-    """A task's error, with a note that says where it happened."""
-    error = task.error
-    assert error is not None
-    add_note(error, f"in node {task.name!r}, step {task.step}, task {task.id}")
-    return error

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def starts(run: Run, tasks: list[Task]) -> None:
     """The step's tasks, before they run."""
     for task in tasks:
+        if task.helper is not None:  # it ran, and failed, in an earlier run
+            continue
         payload = {
             "id": task.id,
             "name": task.name,
@@ -68,7 +70,7 @@ def interrupted(run: Run, task: Task) -> None:
         return
     put = run.puts.get("values")
     if put is not None:
-        values = run.read(run.streamed)
+        values = run.read(run.streamed, previewed(run, [task]) if task.writes is not None else None)
         told = {**values, INTERRUPT: task.interrupts} if isinstance(values, dict) else {INTERRUPT: task.interrupts}
         put((run.ns, task.step, "values", told))
     if run.tells_tasks and task.node is not run.program.start:

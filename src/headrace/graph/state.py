@@ -249,6 +249,10 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
         if isinstance(checkpointer, type):
             raise TypeError(f"checkpointer must be a saver, got the class {checkpointer.__name__}; call it: ()")
+        if not (checkpointer is None or isinstance(checkpointer, bool) or hasattr(checkpointer, "get_tuple")):
+            raise TypeError(
+                f"checkpointer must be a saver such as InMemorySaver(), True, False or None, got {checkpointer!r}"
+            )
         names = [*as_names(interrupt_before), *as_names(interrupt_after)]
         self.validate([name for name in names if name != "*"])
         return CompiledStateGraph(

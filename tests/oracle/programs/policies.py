@@ -96,17 +96,17 @@ def _handled(kit: Kit, handler: Any, saver: Any = None, **options: Any) -> Any:
     return builder.add_edge(kit.START, "n").add_edge("n", "after").compile(checkpointer=saver)
 
 
-@program(ZERO, saved=True, differences=("handled error in the history",))
+@program(ZERO, saved=True, differences=("handled error in the history", "start of a handler"))
 def handled_error_in_the_history(kit: Kit) -> Any:
     return _handled(kit, kit.node(lambda state: {"log": ["handled"]}), kit.InMemorySaver())
 
 
-@program(ZERO)
+@program(ZERO, differences=("start of a handler",))
 def handler_gives_an_update(kit: Kit) -> Any:
     return _handled(kit, kit.node(lambda state: {"log": ["handled"]}))
 
 
-@program(ZERO)
+@program(ZERO, differences=("start of a handler",))
 def handler_sees_the_error(kit: Kit) -> Any:
     def handler(state: State, error: Any) -> Any:
         return {"log": [type(error).__name__, error.node, str(error.error)]}
@@ -115,12 +115,12 @@ def handler_sees_the_error(kit: Kit) -> Any:
     return _handled(kit, kit.node(handler))
 
 
-@program(ZERO)
+@program(ZERO, differences=("start of a handler",))
 def handler_goes_elsewhere(kit: Kit) -> Any:
     return _handled(kit, kit.node(lambda state: kit.Command(update={"x": 1}, goto=kit.END)))
 
 
-@program(ZERO)
+@program(ZERO, differences=("start of a handler",))
 def handler_fails_too(kit: Kit) -> Any:
     def handler(state: State) -> Any:
         raise KeyError("worse")
@@ -128,7 +128,7 @@ def handler_fails_too(kit: Kit) -> Any:
     return _handled(kit, kit.node(handler))
 
 
-@program(ZERO)
+@program(ZERO, differences=("start of a handler",))
 def handler_comes_after_the_retries(kit: Kit) -> Any:
     return _handled(kit, kit.node(lambda state: {"log": ["handled"]}), retry_policy=_at_once(kit, retry_on=ValueError))
 
