@@ -55,10 +55,10 @@ class InvalidGraphError(HeadraceError, ValueError):
 
     @classmethod
     def one_memory(cls, node: str) -> InvalidGraphError:
-        """Of two runs at the same time of a subgraph that has a memory of its own."""
+        """Of two tasks in one super-step that call a subgraph which has a memory of its own."""
         return cls([
-            f"tasks of node {node!r} run side by side and call a subgraph that was compiled with checkpointer=True, "
-            "so it has one memory for all of them; compile it without a checkpointer, or let one call follow the other"
+            f"several tasks of node {node!r} in one super-step call a subgraph compiled with checkpointer=True, which "
+            "has one memory for all of them; compile it without a checkpointer, or call it in one task of a step"
         ])  # fmt: skip
 
 

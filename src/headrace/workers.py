@@ -23,6 +23,9 @@ IDLE_S = 5.0
 HANDS = threading.BoundedSemaphore(max(32, 4 * (os.cpu_count() or 1)))
 """Extra threads for parallel nodes, in the whole process."""
 
+PREFIX = "headrace-"
+"""Of the names of our threads."""
+
 Job = Callable[[], None]
 
 _alive: set[Worker] = set()
@@ -39,7 +42,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.inbox: SimpleQueue[Job] = SimpleQueue()
-        self.name = f"headrace-{next(_numbers)}"
+        self.name = f"{PREFIX}{next(_numbers)}"
         threading.Thread(target=self.work, name=self.name, daemon=True).start()
         _alive.add(self)
 
@@ -53,7 +56,12 @@ class Worker:
                 except ValueError:  # a job is on its way to us
                     continue
                 _alive.discard(self)
-                return
+                if not _queue:
+                    return
+                _alive.add(self)  # somebody saw us, and left a job
+                _idle.append(self)
+                give()
+                continue
             job()
             del job
             _idle.append(self)
@@ -73,15 +81,18 @@ def submit(job: Job) -> None:
 def queue(job: Job) -> None:
     """Run a job like `submit`; where the system starts no more threads, as soon as one of ours has nothing to do.
 
-    Not for a job that another job waits for: all threads may be waiting.
+    A job of ours does not wait like that for another one, which may need its thread: RuntimeError.
     """
     try:
         submit(job)
     except RuntimeError:
-        if not _alive:
+        if threading.current_thread().name.startswith(PREFIX):
             raise
         _queue.append(job)
         give()
+        if not _alive and job in _queue:  # looked at after the job can be seen, as a worker does that leaves
+            _queue.remove(job)
+            raise
 
 
 def give() -> None:

@@ -227,6 +227,59 @@ def test_a_handled_failure_is_not_repeated_when_another_node_gets_its_answer(
     assert calls == ["other"]
 
 
+def test_another_answer_is_for_the_node_that_asked_not_for_its_handler(drive: Drive, thread: Any) -> None:
+    calls: list[str] = []
+
+    def asks(state: State) -> State:
+        calls.append("asks")
+        if interrupt("how?") == "badly":
+            raise ValueError
+        return {"log": ["well"]}
+
+    def handle(state: State, error: NodeError) -> State:
+        calls.append("handle")
+        return {"log": ["handled"]}
+
+    graph = single(asks, {"checkpointer": InMemorySaver()}, error_handler=handle)
+    drive.invoke(graph, {"log": []}, thread)
+    asked = drive.state(graph, thread).config
+    assert drive.invoke(graph, Command(resume="badly"), thread) == {"log": ["handled"]}
+    assert drive.invoke(graph, Command(resume="well"), asked) == {"log": ["well"]}
+    assert calls == ["asks", "asks", "handle", "asks"]
+
+
+class Made(Exception):
+    """An error that says more than it was given."""
+
+    def __init__(self, city: str) -> None:
+        super().__init__(f"no city {city.upper()}")
+
+
+class Unmade(Exception):
+    """An error that cannot be made again from its message."""
+
+    def __init__(self, cause: Any) -> None:
+        super().__init__("failed")
+        self.code = cause.code
+
+
+@pytest.mark.parametrize("error", [Made("Rome"), Unmade(SystemExit(3))], ids=["made", "unmade"])
+def test_a_handler_gets_the_same_error_with_its_answer(error: Exception, drive: Drive, thread: Any) -> None:
+    got: list[str] = []
+
+    def fails(state: State) -> State:
+        raise error
+
+    def handle(state: State, error: NodeError) -> State:
+        got.append(repr(error.error))
+        return {"log": [interrupt("what now?")]}
+
+    graph = single(fails, {"checkpointer": InMemorySaver()}, error_handler=handle)
+    drive.invoke(graph, {"log": []}, thread)
+    assert drive.invoke(graph, Command(resume="on"), thread) == {"log": ["on"]}
+    assert got == [repr(error)] * 2
+
+
 def test_handlers_of_one_nodes_tasks_are_told_apart(drive: Drive, thread: Any) -> None:
     def fails(state: Any) -> State:
         raise ValueError(state)

@@ -366,6 +366,41 @@ def test_a_commands_update_joins_an_input_that_waits_for_its_way(drive: Drive, t
     assert drive.invoke(graph, Command(resume="a"), thread) == {"log": ["in", "more", "a"]}
 
 
+def test_a_question_of_the_way_in_leaves_dropped_what_a_new_input_dropped(drive: Drive, thread: Any) -> None:
+    """Else the join of `a` and `b`, which was due, would be half reached by what ran before."""
+
+    def route(state: State) -> list[str]:
+        if state["log"][-1] == "ask":
+            interrupt("which way?")
+        return ["a", "s"]
+
+    builder = (
+        StateGraph(State).add_edge("s", "b").add_edge(["a", "b"], "c").add_conditional_edges(START, route, ["a", "s"])
+    )
+    for name in "absc":
+        builder.add_node(name, says(name))
+    graph = builder.compile(checkpointer=InMemorySaver(), interrupt_before=["c"])
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    drive.invoke(graph, {"log": ["ask"]}, thread)
+    assert drive.invoke(graph, Command(resume="on"), thread)["log"] == ["in", "a", "s", "b", "ask", "a", "s", "b"]
+    assert drive.state(graph, thread).next == ("c",)
+
+
+def test_a_bare_answer_is_not_kept_for_questions_of_later_steps(drive: Drive, thread: Any) -> None:
+    graph = stored(says("a"), asking("b"), interrupt_before=["a"])
+    drive.invoke(graph, {"log": []}, thread)
+    paused = drive.invoke(graph, Command(resume="yes"), thread)
+    assert ([question.value for question in questions(paused)], paused["log"]) == (["b?"], ["a"])
+
+
+def test_a_bare_answer_is_for_one_of_the_tasks_that_ask_at_once(drive: Drive, thread: Any) -> None:
+    graph = fan(*(asking(name) for name in "abcdefgh"), checkpointer=InMemorySaver(), interrupt_before="*")
+    for turn in range(20):
+        config = {"configurable": {"thread_id": str(turn)}}
+        drive.invoke(graph, {"log": []}, config)
+        assert drive.invoke(graph, Command(resume="x"), config)["log"] == ["x"]
+
+
 class Ticket(State, total=False):
     ticket: str
 

@@ -440,3 +440,21 @@ def test_deaf_sync_node_that_timed_out_is_left_behind_and_named(way: str) -> Non
         with named, pytest.raises(NodeTimeoutError):
             result(timed(deaf, SHORT), way)
         release.set()
+
+
+@WAYS
+def test_an_answer_outlives_the_attempt_that_ran_out_of_time(way: str) -> None:
+    answers: list[str] = []
+
+    def node(state: State) -> State:
+        answers.append(interrupt("what?"))
+        if len(answers) == 1:
+            until(lambda: not get_config())  # which raises once the attempt was stopped
+        return {"log": answers[-1:]}
+
+    builder = StateGraph(State).add_node("node", node, timeout=SHORT, retry_policy=RETRY).add_edge(START, "node")
+    graph = builder.compile(checkpointer=InMemorySaver(), interrupt_before=["node"])
+    config: Any = {"configurable": {"thread_id": "1"}}
+    result(graph, way, {"log": []}, config=config)
+    assert result(graph, way, Command(resume="x"), config=config) == {"log": ["x"]}
+    assert answers == ["x", "x"]

@@ -17,7 +17,7 @@ from headrace import workers
 from headrace.config import get_stream_writer
 from headrace.stream.outlet import AsyncOutlet, Outlet
 from tests.engine.build import State, asays, chain, fan, many, result, run, says
-from tests.engine.watch import auntil, nothing_left, nothing_left_running, until, wait
+from tests.engine.watch import auntil, busy, nothing_left, nothing_left_running, until, wait
 
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
 
@@ -67,6 +67,7 @@ def test_hand_that_the_system_refuses_is_done_without(monkeypatch: pytest.Monkey
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Has the system start no more than so many threads; those that are idle are put away meanwhile."""
+    until(lambda: not busy())  # a thread of an earlier test could come back
     start, left = threading.Thread.start, 0
     idle, alive = workers._idle[:], set(workers._alive)
 
@@ -98,6 +99,39 @@ async def test_sync_node_fails_where_the_system_has_no_thread_at_all(few: Callab
     few(0)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         await chain(says("node")).ainvoke({"log": []})
+
+
+async def test_worker_that_leaves_takes_the_job_that_saw_it(few: Callable[[int], None], monkeypatch: Any) -> None:
+    """It has said that it goes, and not yet that it is gone."""
+    monkeypatch.setattr(workers, "IDLE_S", 0.001)
+    few(1)
+    leaving, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(set[Any]):
+        def discard(self, worker: Any) -> None:
+            leaving.set()
+            wait(go_on)
+            super().discard(worker)
+
+    monkeypatch.setattr(workers, "_alive", Slow())
+    workers.submit(lambda: None)
+    wait(leaving)
+    workers.queue(done.set)
+    go_on.set()
+    wait(done)
+
+
+def test_job_of_ours_does_not_wait_for_a_thread(few: Callable[[int], None]) -> None:
+    """All threads could be waiting like that, each for the others."""
+    few(1)
+    inner = chain(says("inner"))
+
+    def nested(state: State) -> State:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            asyncio.run(inner.ainvoke({"log": []}))
+        return {"log": ["outer"]}
+
+    assert asyncio.run(chain(nested).ainvoke({"log": []})) == {"log": ["outer"]}
 
 
 async def test_cancelled_node_that_waits_for_a_thread_never_begins(few: Callable[[int], None]) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 from headrace.checkpoint.memory import InMemorySaver
-from headrace.config import get_config
 from headrace.errors import InvalidGraphError
-from headrace.graph import START, StateGraph
+from headrace.graph import END, START, StateGraph
 from headrace.names import INTERRUPT
-from headrace.types import Command, Send, interrupt
+from headrace.types import Command, RetryPolicy, Send, interrupt
 from tests.drive import Drive
 from tests.engine.build import State, says
-from tests.engine.watch import until
 
 MEMORY = pytest.mark.parametrize("memory", [None, True], ids=["shared", "own"])
 """Of the subgraph: the saver of the graph above, or with `checkpointer=True` also a memory that outlives a run."""
@@ -139,24 +138,109 @@ def test_a_subgraph_without_a_memory_is_one_step_of_the_graph_above(drive: Drive
     assert journey.go(None, journey.inside()) == (["a"], ["a?"])
 
 
-def test_runs_side_by_side_cannot_share_a_memory(drive: Drive, thread: Any) -> None:
-    def goes_on(state: State) -> State:
-        until(lambda: not get_config())  # which raises once the run was stopped
-        return {}
-
-    sub = Journey(drive, None).chain({"a": goes_on}, checkpointer=True)
-    builder = StateGraph(State).add_node("sub", sub)
-    builder.add_conditional_edges(START, lambda state: [Send("sub", {"log": []}) for _ in range(3)], ["sub"])
-    with pytest.raises(InvalidGraphError, match=r"tasks of node 'sub' run side by side.*has one memory"):
-        drive.invoke(builder.compile(checkpointer=InMemorySaver()), {"log": []}, thread)
-
-
-def test_runs_one_after_the_other_share_a_memory(drive: Drive, thread: Any) -> None:
+@pytest.mark.parametrize("at_once", [None, 1])
+@pytest.mark.parametrize("called", [False, True])
+def test_tasks_of_one_step_cannot_share_a_memory(at_once: Any, called: bool, drive: Drive, thread: Any) -> None:
     sub = Journey(drive, None).chain({"a": says("a")}, checkpointer=True)
-    builder = StateGraph(State).add_node("sub", sub)
+
+    def call(state: State) -> Any:
+        return sub.invoke(state)
+
+    builder = StateGraph(State).add_node("sub", call if called else sub)
     builder.add_conditional_edges(START, lambda state: [Send("sub", {"log": []}) for _ in range(3)], ["sub"])
     graph = builder.compile(checkpointer=InMemorySaver())
-    assert drive.invoke(graph, {"log": []}, {**thread, "max_concurrency": 1})["log"] == ["a"] * 6
+    with pytest.raises(InvalidGraphError, match=r"several tasks of node 'sub'.*one memory for all of them"):
+        drive.invoke(graph, {"log": []}, {**thread, "max_concurrency": at_once})
+
+
+def test_tasks_of_several_steps_share_a_memory(drive: Drive, thread: Any) -> None:
+    sub = Journey(drive, None).chain({"a": says("a")}, checkpointer=True)
+    builder = StateGraph(State).add_node("sub", sub).add_edge(START, "sub")
+    builder.add_conditional_edges("sub", lambda state: "sub" if len(state["log"]) < 5 else END, ["sub", END])
+    assert drive.invoke(builder.compile(checkpointer=InMemorySaver()), {"log": []}, thread)["log"].count("a") > 5
+
+
+def test_what_a_failed_attempt_left_in_a_subgraph_is_not_gone_on_with(drive: Drive, thread: Any) -> None:
+    for memory, durability in product((None, True), ("sync", "exit")):
+        failed: list[str] = []
+
+        def fails_first(state: State, failed: list[str] = failed) -> State:
+            failed.append("")
+            if len(failed) % 2:
+                raise ConnectionError
+            return {"log": ["b"]}
+
+        sub = Journey(drive, None).chain({"a": says("a"), "b": fails_first}, checkpointer=memory)
+        again = RetryPolicy(initial_interval=0, jitter=False)
+        builder = StateGraph(State).add_node(
+            "sub", lambda state, sub=sub: {"log": sub.invoke(state)["log"]}, retry_policy=again
+        )
+        graph = builder.add_edge(START, "sub").compile(checkpointer=InMemorySaver())
+        assert drive.invoke(graph, {"log": ["1"]}, thread, durability=durability)["log"] == ["1", "1", "a", "b"]
+        log = drive.invoke(graph, {"log": ["2"]}, thread, durability=durability)["log"]
+        assert log[4:7] == ["2", "1", "a"] if memory else log[4:6] == ["2", "1"]
+        assert log.count("b") == (4 if memory else 3)
+
+
+def test_a_subgraph_that_has_not_begun_is_not_taken_for_begun(drive: Drive, thread: Any) -> None:
+    ran: list[Any] = []
+
+    def inside(state: State) -> State:
+        ran.append(state["log"][-1])
+        return {}
+
+    sub = Journey(drive, None).chain({"inside": inside}, checkpointer=True)
+
+    def call(state: State) -> State:
+        sub.invoke({"log": [interrupt("what?")]})
+        return {}
+
+    builder = StateGraph(State).add_node("call", call).add_edge(START, "call")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    for answer in ("one", "two"):
+        drive.invoke(graph, {"log": []}, thread)
+        drive.invoke(graph, Command(resume=answer), thread)
+    assert ran == ["one", "two"]
+
+
+def test_a_memory_stays_that_of_its_branch_after_a_question(drive: Drive) -> None:
+    journey = Journey(drive, True, asks="first")
+    journey.go({"log": ["1"]})
+    past = drive.state(journey.graph, journey.thread).config
+    journey.go(Command(resume="A"))
+    before = journey.log
+    journey.go({"log": ["2"]})
+    journey.go(Command(resume="B"))
+    journey.go(None, past)
+    journey.go(Command(resume="A"))
+    assert journey.log == before
+    journey.go({"log": ["2"]})
+    journey.go(Command(resume="C"))
+    assert "first:B" not in journey.log
+
+
+def test_an_answer_goes_to_the_inner_checkpoint_that_is_named(drive: Drive) -> None:
+    journey = Journey(drive, None, asks="b")
+    journey.go({"log": ["in"]})
+    inside = journey.inside()
+    drive.update(journey.graph, inside, {"log": ["edit"]})
+    assert journey.go(Command(resume="x"), inside) == (["b", "last"], [])
+    assert "edit" not in journey.log
+
+
+def test_an_input_whose_way_was_asked_for_can_be_run_again(drive: Drive, thread: Any) -> None:
+    builder = StateGraph(State).add_node("a", says("a"))
+    builder.add_conditional_edges(START, lambda state: interrupt("which?"), ["a"])
+    graph = builder.compile(checkpointer=InMemorySaver())
+    drive.invoke(graph, {"log": ["in"]}, thread)
+    asked = drive.state(graph, thread).config
+    drive.invoke(graph, None, asked)
+    assert drive.state(graph, thread).next == (START,)
+    assert drive.invoke(graph, Command(resume="a"), thread) == {"log": ["in", "a"]}
+    drive.invoke(graph, None, asked)
+    first = [state.next for state in drive.history(graph, thread) if state.metadata["source"] == "input"]
+    assert first == [(START,), (START,)]
+    assert drive.state(graph, thread).values == {"log": ["in", "a"]}
 
 
 def test_an_edit_of_the_graph_above_gives_a_waiting_subgraph_its_input_anew(drive: Drive) -> None:

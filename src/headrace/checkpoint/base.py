@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, Protocol
 
-from typing_extensions import TypedDict, TypeVar
+from typing_extensions import NotRequired, TypedDict, TypeVar
 
 from headrace import clock, ids
 from headrace.config import RunnableConfig
@@ -51,6 +51,10 @@ class Checkpoint(TypedDict):
     versions_seen: dict[str, ChannelVersions]
     updated_channels: list[str] | None
     """The channels that the step wrote: they say what is due next."""
+    task: NotRequired[str]
+    """Of a subgraph: the id of the task that it ran in."""
+    branches: NotRequired[Sequence[Sequence[str]]]
+    """Where the thread's history turned back: pairs of ids between which checkpoints of subgraphs are of no account."""
 
 
 class CheckpointTuple(NamedTuple):

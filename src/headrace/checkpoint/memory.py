@@ -18,8 +18,8 @@ from headrace.checkpoint.base import (
 from headrace.config import RunnableConfig
 from headrace.names import ERROR, HANDLED, INTERRUPT, RESUME
 
-ATOMS = (str, int, float, bool, bytes, type(None), frozenset)
-"""Values that cannot change, so that no copy is needed."""
+ATOMS = (str, int, float, bool, bytes, type(None), frozenset, BaseException)
+"""Values that cannot change, so that no copy is needed; nor of an error, which is copied by being made again."""
 
 
 NOTES = (INTERRUPT, RESUME, ERROR, HANDLED)
@@ -118,11 +118,10 @@ class InMemorySaver(BaseCheckpointSaver[str]):
         versions = stored.checkpoint["channel_versions"]
         values = {key: copied(space.values[key, versions.get(key)]) for key in stored.keys}
         checkpoint: Checkpoint = {**stored.checkpoint, "channel_values": values}
-        writes = [write for task in space.writes.get(checkpoint_id, {}).values() for write in task]
+        stored_writes = [write for task in space.writes.get(checkpoint_id, {}).values() for write in task]
+        writes = [(task_id, key, copied(value)) for task_id, key, value in stored_writes]
         parent = None if stored.parent_id is None else named(thread_id, ns, stored.parent_id)
-        return CheckpointTuple(
-            named(thread_id, ns, checkpoint_id), checkpoint, dict(stored.metadata), parent, copied(writes)
-        )
+        return CheckpointTuple(named(thread_id, ns, checkpoint_id), checkpoint, dict(stored.metadata), parent, writes)
 
     def put(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: Any, new_versions: ChannelVersions
@@ -205,5 +204,5 @@ def copied(value: Any) -> Any:
         return value
     try:
         return deepcopy(value)
-    except TypeError:
+    except Exception:  # of whatever an object does to be copied
         return value

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.checkpoint.base import alast_before, last_before
 from headrace.engine import tell
-from headrace.engine.apply import apply, fold, grouped, put, store
+from headrace.engine.apply import apply, consumed_by, fold, grouped, put, store
 from headrace.engine.attempt import follow, noted, pause, rescue
 from headrace.engine.plan import plan
 from headrace.engine.program import Write, prepared
 from headrace.engine.record import (
+    branch_off,
     name_next,
     pending_interrupts,
     place,
@@ -59,7 +60,7 @@ async def load(run: Run, port: Port) -> CheckpointTuple | None:
             f"{run.program.label} has a checkpointer, so its config must name a thread: "
             "config={'configurable': {'thread_id': '1'}}"
         )
-    return await (above_all(run, port) if run.parent is None else nested(run, run.parent.run, port))
+    return await (above_all(run, port) if run.parent is None else nested(run, run.parent, port))
 
 
 async def above_all(run: Run, port: Port) -> CheckpointTuple | None:
@@ -73,33 +74,36 @@ async def above_all(run: Run, port: Port) -> CheckpointTuple | None:
     return record
 
 
-async def nested(run: Run, above: Run, port: Port) -> CheckpointTuple | None:
-    """Of a subgraph's run. What its task began is gone on with; else the record is the memory that it starts from.
+async def nested(run: Run, task: Task, port: Port) -> CheckpointTuple | None:
+    """Of a subgraph's run inside a task: what this task began before, to go on with; else a memory to start from.
 
-    Where the run above is told to run again from a checkpoint, that memory is the one of then, not what came after.
+    Nothing of a failed attempt is kept, and nothing that a branch of the thread's history has left behind.
     """
-    run.branch = above.branch
-    if run.branch is not None and above.step == above.first_step:
+    above = task.run
+    run.branches = above.branches
+    resumed = above.resuming and above.step == above.first_step
+    if resumed:
         run.asked = run.config["configurable"].get("checkpoint_map", {}).get(run.saver_ns)
     record = await stored(run, port, run.asked)
-    if run.asked or (above.resuming and record is not None and began(run, record)):
+    own = record is not None and record.checkpoint.get("task") == task.id
+    if run.asked or (own and resumed):
         run.input = None
         return record
-    if run.branch is None or record is None or record.checkpoint["id"] > run.branch[1]:
-        return record
-    assert run.saver is not None
-    found: CheckpointTuple | None = await port.io(
-        run.saver, last_before, alast_before, run.saver, place(run), place(run, run.branch[0])
-    )
-    return found
+    if own:
+        record = await older(run, port, above.upcoming or above.checkpoint_id)
+    for origin, first in reversed(run.branches):
+        if record is not None and origin < record.checkpoint["id"] < first:
+            record = await older(run, port, origin)
+    return record
 
 
-def began(run: Run, record: CheckpointTuple) -> bool:
-    """Whether the task that the run is part of has come to this record before it was interrupted."""
-    assert run.parent is not None
-    above = run.parent.run
-    made_here = record.metadata["parents"].get(above.saver_ns) == above.checkpoint_id
-    return made_here or bool(pending_interrupts(above, run.parent))
+async def older(run: Run, port: Port, checkpoint_id: str) -> CheckpointTuple | None:
+    """The run's last checkpoint that is older than one of another namespace: ids are ordered by time."""
+    before, saver = place(run, checkpoint_id), run.saver
+    if not checkpoint_id or saver is None:
+        return None
+    record: CheckpointTuple | None = await port.io(saver, last_before, alast_before, saver, place(run), before)
+    return record
 
 
 async def stored(run: Run, port: Port, checkpoint_id: str | None = None) -> CheckpointTuple | None:
@@ -120,6 +124,7 @@ def restore(run: Run, record: CheckpointTuple | None) -> None:
         run.versions = dict(checkpoint["channel_versions"])
         run.step = run.saved_step = record.metadata["step"]
         run.source = record.metadata["source"]
+        run.branches = checkpoint.get("branches", run.branches)
         changed = checkpoint.get("updated_channels")
         run.changed = tuple(key for key in (content if changed is None else changed) if key in run.program.channels)
         run.pending = by_task(record.pending_writes or ())
@@ -146,10 +151,7 @@ async def seed(run: Run, writes: list[Write] | None, port: Port) -> list[Task]:
     """
     catch_up(run)
     run.step += 1
-    dropped = plan(run) if run.changed else []
-    for task in dropped:
-        task.writes = []
-    run.pending = {}
+    drop(run, plan(run) if run.changed else [])
     node = run.program.start
     start = Task(run, node, prepared(run.program, node.write(run.input)) if writes is None else writes)
     run.active = [start]
@@ -159,10 +161,18 @@ async def seed(run: Run, writes: list[Write] | None, port: Port) -> list[Task]:
             tell.checkpoint(run, [start])
         if node.branches:
             await save_input(run, port, start)
-    return await lead(run, start, dropped, port)
+    return await lead(run, start, port)
 
 
-async def lead(run: Run, start: Task, dropped: list[Task], port: Port) -> list[Task]:
+def drop(run: Run, tasks: list[Task]) -> None:
+    """What was due will not run: take away what woke it, as if it had."""
+    consumed = consumed_by(tasks)
+    new = fold(run, {}, consumed)
+    store(run, {key: new[key] for key in consumed if key in new})
+    run.pending = {}
+
+
+async def lead(run: Run, start: Task, port: Port) -> list[Task]:
     """Follow the edges of an input and merge it. START itself comes back if one of its routing functions asked."""
     writes = [*start.input, *start.node.signals]
     try:
@@ -182,12 +192,12 @@ async def lead(run: Run, start: Task, dropped: list[Task], port: Port) -> list[T
     start.writes = writes
     if run.saver is not None:
         await save_writes(run, start, port)
-    return await enter(run, [*dropped, start], port)
+    return await enter(run, start, port)
 
 
-async def enter(run: Run, tasks: list[Task], port: Port) -> list[Task]:
+async def enter(run: Run, start: Task, port: Port) -> list[Task]:
     """Merge an input and store the state it gives; the tasks of the first super-step."""
-    apply(run, tasks)
+    apply(run, [start])
     run.step += 1
     if run.saver is not None:
         run.active = []
@@ -212,8 +222,11 @@ async def resume(
         await run.guest.resumed(run, port.sync)
     start = waiting_input(run, writes) if run.source == "input" else None
     catch_up(run)
-    if command is None and replayed(run, record):
+    if command is None and replayed(run, record) and (start is None or start.cached):
         await fork(run, port)
+        if start is not None:
+            start.step, start._id = run.step, None
+            await save_writes(run, start, port)
     if start is None:
         forward(run)
         if writes:
@@ -230,7 +243,7 @@ async def resume(
     if start is None:
         return tasks
     run.active = tasks
-    return await (enter(run, tasks, port) if start.cached else lead(run, start, [], port))
+    return await (enter(run, start, port) if start.cached else lead(run, start, port))
 
 
 def waiting_input(run: Run, more: list[Write]) -> Task:
@@ -247,25 +260,30 @@ def waiting_input(run: Run, more: list[Write]) -> Task:
 def replayed(run: Run, record: CheckpointTuple) -> bool:
     """Whether the caller named a checkpoint to run from again; an edit that nothing ran from yet is gone on from."""
     edited = record.metadata["source"] in ("update", "fork") and not run.pending
-    return bool(run.asked) and not edited
+    moved = run.parent is not None and record.checkpoint.get("task") != run.parent.id
+    return bool(run.asked) and (moved or not edited)
 
 
 async def fork(run: Run, port: Port) -> None:
     """Begin a branch of the thread's history: what ran after this checkpoint before is not taken over."""
-    origin, run.pending = run.checkpoint_id, {}
+    run.pending = {}
     run.step += 1
-    run.saved_step, run.source, run.active = run.step, "fork", []
+    run.saved_step, run.active = run.step, []
+    run.source = "fork" if run.source != "input" else run.source
     name_next(run)
+    branch_off(run)
     await save_checkpoint(run, port)
-    run.branch = origin, run.upcoming or run.checkpoint_id
 
 
 def reopen(run: Run, tasks: list[Task]) -> None:
     """Ask again what a completed step asked, when its checkpoint is given other answers."""
-    closers = [task.closer for task in tasks]
-    if not all(task.cached for task in closers):
+    if not all(task.closer.cached for task in tasks):
         return
-    for task in closers:
+    for task in tasks:
+        if all(key != INTERRUPT for key, _ in run.pending.get(task.id, ())):
+            task = task.closer
+        task.error = task.error if task.helper is None else None
+        task.helper = None
         task.writes, task.cached, task.answers = None, False, None
         stored = run.pending.get(task.id, [])
         if any(key == INTERRUPT for key, _ in stored):

@@ -73,6 +73,7 @@ class Fence:
 
 def fenced(task: Task) -> Task:
     """A stand-in for one attempt of a task: what the attempt's code is given and asks belongs to it alone."""
+    task.answers = task.answers or []  # which the attempts share
     stand_in = copy(task)
     stand_in.children = stand_in._config = stand_in._writer = stand_in._runtime = None
     task.children = [*(task.children or ()), Fence(stand_in)]  # type: ignore[list-item]
@@ -83,7 +84,7 @@ def fenced(task: Task) -> Task:
 
 def adopt(task: Task, stand_in: Task) -> None:
     """What an attempt that has ended in time left behind; from now on its code is late."""
-    task.extra, task.answers, task.kept, task.calls = stand_in.extra, stand_in.answers, stand_in.kept, stand_in.calls
+    task.extra, task.kept, task.calls = stand_in.extra, stand_in.kept, stand_in.calls
     if stand_in.state is RUNNING:
         stand_in.state = ENDED
 

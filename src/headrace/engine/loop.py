@@ -62,6 +62,8 @@ async def steps(run: Run, port: Port) -> None:
         await step(run, tasks, port)
         if run.suspended:
             return suspend(run)
+        if run.parent is None and run.answers:
+            run.answers = {}  # meant for what was waiting, not for later questions
         run.step += 1
         done, tasks = run.active, plan(run)
         if run.tells_checkpoints:
@@ -80,7 +82,7 @@ def check(run: Run) -> None:
 
 async def step(run: Run, tasks: list[Task], port: Port) -> None:
     """Run the tasks, then apply, save and tell what came of them; nothing is applied if one asked something."""
-    run.active = tasks
+    run.active, run.memories = tasks, {}
     if run.stopped:  # looked at after the tasks can be seen, so that a stop from another thread misses none
         raise NodeCancelled("the run was stopped")
     if len(tasks) == 1 and not tasks[0].cached:

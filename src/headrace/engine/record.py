@@ -101,6 +101,10 @@ async def save_checkpoint(run: Run, port: Port) -> None:
         "versions_seen": {task.name: {} for task in run.active},
         "updated_channels": sorted(run.changed),
     }
+    if task_of(run):
+        checkpoint["task"] = task_of(run)
+    elif run.branches:
+        checkpoint["branches"] = run.branches
     at = place(run, run.checkpoint_id)
     before = shown_place(run, run.checkpoint_id, above) if run.checkpoint_id else None
     run.checkpoint = CheckpointTuple(shown_place(run, checkpoint["id"], above), checkpoint, metadata, before, [])
@@ -108,6 +112,18 @@ async def save_checkpoint(run: Run, port: Port) -> None:
         await port.save(run, saver.put, saver.aput, at, checkpoint, described(run, metadata), new)
         run.unsaved = frozenset()
         run.checkpoint_id = checkpoint["id"]
+
+
+def task_of(run: Run) -> str:
+    """The id of the task that a subgraph's run, or the checkpoint that is to be edited, is part of."""
+    if run.parent is None:
+        return run.checkpoint.checkpoint.get("task", "") if run.checkpoint else ""
+    return run.parent.id
+
+
+def branch_off(run: Run) -> None:
+    """From here the thread's history goes another way: what memories came to after this checkpoint is left behind."""
+    run.branches = (*run.branches, (run.checkpoint_id, ids.ordered()))
 
 
 WHERE = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")

@@ -17,8 +17,8 @@ from headrace.types import All, Durability, Interrupt
 if TYPE_CHECKING:
     from headrace.cache.base import BaseCache
     from headrace.checkpoint.base import BaseCheckpointSaver
-    from headrace.engine.guest import Guest
     from headrace.engine.task import Task
+    from headrace.guest import Guest
     from headrace.stream.outlet import AsyncOutlet, Outlet
 
 FIRST_STEP = -2
@@ -77,8 +77,8 @@ class Run:
     """Who listens: to which modes, whether also to subgraphs, and where to."""
     withheld = False
     """Tokens of this subgraph were asked for, but not its events."""
-    memories: Mapping[tuple[str, ...], Run] = MappingProxyType({})
-    """Runs of subgraphs with a memory of their own, by namespace: only one at a time can have it."""
+    memories: Mapping[tuple[str, ...], str] = MappingProxyType({})
+    """The tasks of this step whose subgraphs use a memory of their own, by namespace: only one in a step can."""
     late: frozenset[Task] = frozenset()
     """Tasks of which it was said that their code goes on after their end."""
 
@@ -105,8 +105,8 @@ class Run:
     resuming = False
     asked: str | None = None
     """The id of the checkpoint that its config names."""
-    branch: tuple[str, str] | None = None
-    """Ids of the checkpoint that it was told to run from again, and of the first one since."""
+    branches: Sequence[Sequence[str]] = ()
+    """Where its thread's history turned back: ids from after which, and before which, checkpoints are of no account."""
     _seed: str | None = None
     _runtime: Runtime[Any] | None = None
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from headrace import config as configs
+from headrace import guest
 from headrace.config import RunnableConfig
-from headrace.engine import guest
 from headrace.engine.program import Program
 from headrace.engine.run import Run
 from headrace.engine.task import Task
@@ -97,10 +97,9 @@ def nest(run: Run, parent: Task, call: Call, put: Put | None, *, stable: bool) -
     run.ns = (*place, str(count)) if count else place
     if stable:
         with NESTING:
-            other = above.memories.get(run.ns)
-            if other is not None and not other.over:
+            if above.memories.get(run.ns, parent.id) != parent.id:
                 raise InvalidGraphError.one_memory(parent.name)
-            above.memories = {**above.memories, run.ns: run}
+            above.memories = {**above.memories, run.ns: parent.id}
     run.streamed = run.outputs
     run.shown = frozenset((run.outputs,) if isinstance(run.outputs, str) else run.outputs)
     run.outlet = above.outlet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from headrace.engine.run import Run
 
 RUNNING, ENDED, STOPPED = 0, 1, 2
+
+
+ASKING = threading.Lock()
+"""An answer that names no question is for one task alone, whichever of the parallel ones asks first."""
 
 
 class Task:
@@ -197,20 +202,22 @@ class Task:
     def ask(self, value: Any, response_schema: Any = None) -> Any:
         self.check()
         index = self.kept
-        answers = self.answers or []
+        answers = [] if self.answers is None else self.answers
         if index < len(answers):
             self.kept += 1
             return answers[index]
         question = Interrupt(value, self.interrupt_id(index), response_schema=response_schema)
         known, vague = self.run.answers, (*self.lineage(), NEXT)
-        key = next((key for key in (question.id, *vague) if key in known), None)
-        if key is None:
-            raise GraphInterrupt((question,))
-        self.answers = [*answers, known[key]]
+        with ASKING:
+            key = next((key for key in (question.id, *vague) if key in known), None)
+            if key is None:
+                raise GraphInterrupt((question,))
+            answers.append(known[key])
+            for spent in vague:
+                known.pop(spent, None)
+        self.answers = answers
         self.kept += 1
-        for spent in vague:
-            known.pop(spent, None)
-        return self.answers[index]
+        return answers[index]
 
     def lineage(self) -> Iterator[str]:
         """Its id, and those of the tasks that it runs in."""

@@ -11,6 +11,7 @@ from headrace.engine.program import Node, prepared
 from headrace.engine.record import (
     asked_place,
     below,
+    branch_off,
     parents,
     pending_interrupts,
     result_of,
@@ -99,6 +100,8 @@ async def update(run: Run, port: Port, updates: Sequence[StateUpdate]) -> Runnab
     tasks = [await written(run, port, one, record) for one in updates]
     run.step += 1
     run.saved_step, run.source = run.step, "update"
+    if run.checkpoint_id and not run.saver_ns:
+        branch_off(run)
     apply(run, tasks)
     run.unsaved = run.unsaved.union(run.written)
     run.active = tasks

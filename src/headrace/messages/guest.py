@@ -17,11 +17,11 @@ from langchain_core.runnables.config import _set_config_context, var_child_runna
 from langchain_core.tracers.context import _tracing_v2_is_enabled
 
 from headrace.config import RunnableConfig, join_callbacks, merge, own_part
-from headrace.engine.guest import Code
 from headrace.engine.port import PAUSE
 from headrace.engine.run import Run
 from headrace.engine.task import Task
 from headrace.graph.runnable import register
+from headrace.guest import Code
 from headrace.messages.lazy import LazyConfig
 from headrace.messages.lifecycle import tell_interrupt, tell_resume
 from headrace.messages.notices import notify, tell_error, tell_output
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 
 class LangchainGuest:
-    """See `headrace.engine.guest.Guest`."""
+    """See `headrace.guest.Guest`."""
 
     __slots__ = ("callbacks", "inherited", "manager", "observes", "run", "seen", "tells", "withholds")
 

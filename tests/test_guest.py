@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.engine import guest
+from headrace import guest
 from headrace.engine.run import Run
 from headrace.errors import MissingExtraError
 from tests.drive import Drive
