@@ -318,3 +318,21 @@ def test_a_default_error_handler_handles_any_node(drive: Drive) -> None:
     graph = StateGraph(State).add_node(bad).add_edge(START, "bad")
     graph.set_node_defaults(error_handler=lambda state: {"log": ["handled"]})
     assert drive.invoke(graph.compile(), {"log": []}) == {"log": ["handled"]}
+
+
+def test_a_builder_that_is_run_says_to_compile_it() -> None:
+    builder: Any = StateGraph(State)
+    with pytest.raises(AttributeError, match=r"no attribute 'invoke'; compile it first: graph.compile\(\).invoke"):
+        builder.invoke({})
+    assert not hasattr(builder, "other")
+
+
+@pytest.mark.parametrize("policy", [3, [RetryPolicy(), "again"]])
+def test_what_is_no_retry_policy_is_refused(policy: Any) -> None:
+    with pytest.raises(TypeError, match="retry_policy must be a RetryPolicy or several"):
+        StateGraph(State).add_node("a", lambda state: {}, retry_policy=policy)
+
+
+def test_a_retry_policy_without_an_attempt_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_attempts counts the first attempt as well"):
+        StateGraph(State).add_node("a", lambda state: {}, retry_policy=RetryPolicy(max_attempts=0))

@@ -184,3 +184,7 @@ def test_a_key_with_two_reducers_is_told() -> None:
 def test_a_key_that_one_schema_says_more_of_has_what_it_says(state: Any, input: Any) -> None:
     graph: Any = StateGraph(state, input_schema=input).add_node("a", lambda state: {"log": [2]}).add_edge(START, "a")
     assert graph.compile().invoke({"log": [1]}) == {"log": [1, 2]}
+
+
+def test_a_node_that_is_a_builder_is_told() -> None:
+    assert "is a graph that is not compiled; pass its compile()" in mistake(builder("a").add_node("b", builder("c")))

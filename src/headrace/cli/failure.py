@@ -18,9 +18,12 @@ from pathlib import Path
 from sysconfig import get_path
 from types import TracebackType
 
-from headrace.errors import InvalidInputError
+from headrace.errors import InvalidConfigError, InvalidInputError
 
 FAILED, USAGE, PAUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 3, 130, 141
+
+NOTHING_RAN = (InvalidConfigError, InvalidInputError)
+"""Errors of what the caller gave; they come before any node."""
 
 NOT_THEIRS = tuple(
     f"{path}{os.sep}"
@@ -42,7 +45,7 @@ def report(error: BaseException, *, with_traceback: bool) -> int:
     if isinstance(error, Failure):
         message, code = error.message, error.code
     else:
-        message, code = describe(error), USAGE if isinstance(error, InvalidInputError) else FAILED
+        message, code = describe(error), USAGE if isinstance(error, NOTHING_RAN) else FAILED
     origin = error.__cause__ if isinstance(error, Failure) else error
     if with_traceback and origin is not None:
         traceback.print_exception(type(origin), origin, origin.__traceback__, file=sys.stderr)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Collection
 from contextlib import AbstractContextManager, redirect_stdout
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Annotated, Any, get_args
 
@@ -16,6 +18,7 @@ from headrace.cli.lines import Lines
 from headrace.cli.session import Request, View, session
 from headrace.cli.target import load
 from headrace.cli.terminal import Terminal
+from headrace.config import RunnableConfig
 from headrace.types import StreamMode
 
 MODES: tuple[str, ...] = get_args(StreamMode)
@@ -126,17 +129,30 @@ def _execute(spec: str, request: Request) -> None:
 def _modes(asked: list[str] | None) -> tuple[str, ...]:
     unknown = [mode for mode in asked or () if mode not in MODES]
     if unknown:
-        raise Failure(f"unknown stream mode {unknown[0]!r}; the modes are {', '.join(MODES)}")
+        raise Failure(f"unknown stream mode {unknown[0]!r}; {meant(unknown[0], MODES)}")
     return tuple(dict.fromkeys(asked or DEFAULT_MODES))
 
 
 def _config(text: str | None, thread: str | None) -> dict[str, Any]:
-    """The config of `--config`, its thread replaced by that of `--thread`."""
+    """The config of `--config`, with the thread of `--thread`."""
     config = read_object(text, "--config")
+    known = RunnableConfig.__annotations__
+    for key in config:
+        if key not in known:
+            raise Failure(f"--config: unknown key {key!r}; {meant(key, known)} (keys of yours go under 'configurable')")
     configurable = config.get("configurable", {})
     if not isinstance(configurable, dict):
         raise Failure("--config: 'configurable' must be a JSON object")
+    named = configurable.get("thread_id", thread)
+    if thread and str(named) != thread:
+        raise Failure(f"--thread says {thread!r} and --config says {named!r}; leave out one of them")
     return {**config, "configurable": {**configurable, **({"thread_id": thread} if thread else {})}}
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """What an unknown name was meant to be, or all there are."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
 
 
 def _exited(error: SystemExit) -> Failure:

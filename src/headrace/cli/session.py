@@ -80,7 +80,9 @@ async def _leg(graph: Any, value: Any, config: dict[str, Any], request: Request,
             async for event in events:
                 view.show(event)
     except EmptyInputError:
-        raise Failure(f"there is no INPUT. {takes(graph.get_input_jsonschema())}") from None
+        thread = (request.config.get("configurable") or {}).get("thread_id")
+        where = "" if thread is None else f", and thread {thread!r} holds no run to go on with"
+        raise Failure(f"there is no INPUT{where}. {takes(graph.get_input_jsonschema())}") from None
 
 
 async def _pause(graph: Any, config: dict[str, Any]) -> Pause | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
@@ -106,4 +106,10 @@ def as_tuple(policies: RetryPolicy | Any) -> tuple[RetryPolicy, ...]:
     """One policy, several or none, as a tuple. A RetryPolicy is itself a tuple."""
     if policies is None:
         return ()
-    return (policies,) if isinstance(policies, RetryPolicy) else tuple(policies)
+    found = (policies,) if isinstance(policies, RetryPolicy) or not isinstance(policies, Iterable) else tuple(policies)
+    for policy in found:
+        if not isinstance(policy, RetryPolicy):
+            raise TypeError(f"retry_policy must be a RetryPolicy or several, got {policy!r}")
+        if policy.max_attempts < 1:
+            raise ValueError(f"max_attempts counts the first attempt as well, so it is at least 1: {policy!r}")
+    return found

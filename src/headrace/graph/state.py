@@ -26,6 +26,10 @@ InputT = TypeVar("InputT", default=StateT)
 OutputT = TypeVar("OutputT", default=StateT)
 
 
+RUNNING = frozenset({"invoke", "ainvoke", "stream", "astream", "batch", "abatch", "get_state", "get_graph"})
+"""Methods of a graph that is compiled."""
+
+
 class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
     """A graph of nodes that read a shared state and return updates of it.
 
@@ -130,7 +134,10 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         name, action = (node, action) if isinstance(node, str) else (name_of(node), node if action is None else action)
         if action is None:
             self.found.append(f"node {name!r} has no function; pass one: add_node({name!r}, function)")
-            return self
+            action = same
+        if isinstance(action, StateGraph):
+            self.found.append(f"node {name!r} is a graph that is not compiled; pass its compile()")
+            action = same
         if not callable(action) and not hasattr(action, "invoke"):
             self.found.append(f"node {name!r} needs a function or something with invoke(), got {action!r}")
             action = same
@@ -211,6 +218,10 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """Start where `path` says: `add_conditional_edges(START, path, path_map)`."""
         return self.add_conditional_edges(START, path, path_map)
 
+    def __getattr__(self, name: str) -> Any:
+        remedy = f"; compile it first: graph.compile().{name}(...)" if name in RUNNING else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{remedy}")
+
     def validate(self, interrupt: Sequence[str] | Literal["*"] | None = None) -> Self:
         """InvalidGraphError with every mistake of the graph, if it has any."""
         mistakes(self, interrupt or ())
@@ -265,6 +276,15 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             debug=debug,
             name=name,
         )
+
+
+def __getattr__(name: str) -> Any:
+    """`CompiledStateGraph`, which users' type hints look for here, and whose module needs this one."""
+    if name == "CompiledStateGraph":
+        from headrace.graph.compiled import CompiledStateGraph  # noqa: PLC0415
+
+        return CompiledStateGraph
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def same(value: Any) -> Any:
