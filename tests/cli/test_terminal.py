@@ -7,7 +7,11 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from .conftest import CHAT, PLAIN, Screen
+
+pytestmark = pytest.mark.main_only
 
 Open = Callable[..., Screen]
 

@@ -219,6 +219,18 @@ def test_a_memory_stays_that_of_its_branch_after_a_question(drive: Drive) -> Non
     assert "first:B" not in journey.log
 
 
+def test_a_threads_checkpoints_do_not_grow_with_its_branches(drive: Drive) -> None:
+    journey = Journey(drive, True)
+    journey.go({"log": ["1"]})
+    (past,) = journey.before("sub")
+    for _ in range(5):
+        journey.go(None, past)
+        drive.update(journey.graph, journey.thread, {"log": ["edit"]})
+        journey.go({"log": ["2"]})
+    saved = journey.graph.checkpointer.get(journey.thread)
+    assert len(saved["branches"]) == 1
+
+
 def test_an_answer_goes_to_the_inner_checkpoint_that_is_named(drive: Drive) -> None:
     journey = Journey(drive, None, asks="b")
     journey.go({"log": ["in"]})

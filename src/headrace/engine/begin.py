@@ -252,6 +252,7 @@ def waiting_input(run: Run, more: list[Write]) -> Task:
     last = {key: index for index, (key, _) in enumerate(writes)}
     given = [write for index, write in enumerate(writes) if last[write[0]] == index or not channels[write[0]].guard]
     start = matched(run, Task(run, run.program.start, given))
+    start.writes = None if start.writes is None else [*start.writes, *more]
     if start.writes is None and not run.pending.get(NULL_TASK):
         raise EmptyInputError(f"{run.program.label} was stopped before its input was stored; pass it again")
     return start

@@ -123,7 +123,8 @@ def task_of(run: Run) -> str:
 
 def branch_off(run: Run) -> None:
     """From here the thread's history goes another way: what memories came to after this checkpoint is left behind."""
-    run.branches = (*run.branches, (run.checkpoint_id, ids.ordered()))
+    origin = run.checkpoint_id
+    run.branches = [*(pair for pair in run.branches if pair[0] < origin), (origin, ids.ordered())]
 
 
 WHERE = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")

@@ -100,8 +100,8 @@ async def update(run: Run, port: Port, updates: Sequence[StateUpdate]) -> Runnab
     tasks = [await written(run, port, one, record) for one in updates]
     run.step += 1
     run.saved_step, run.source = run.step, "update"
-    if run.checkpoint_id and not run.saver_ns:
-        branch_off(run)
+    if not run.saver_ns and record is not None and (run.pending or named(run)):
+        branch_off(run)  # what a subgraph did since then, in tasks that were due or on the way that is left, is void
     apply(run, tasks)
     run.unsaved = run.unsaved.union(run.written)
     run.active = tasks
@@ -148,6 +148,11 @@ def author(run: Run, one: StateUpdate, record: CheckpointTuple | None) -> Node:
             f"nodes {' and '.join(map(repr, last))} ran last, so say as which one to update: as_node={last[0]!r}"
         )
     return program.nodes[last[0]] if last else program.start
+
+
+def named(run: Run) -> bool:
+    """Whether the config names a checkpoint, not just a thread."""
+    return bool((run.config.get("configurable") or {}).get("checkpoint_id"))
 
 
 def require_saver(run: Run) -> None:

@@ -60,7 +60,7 @@ class Snapshots:
         owner = self._owner(config)
         run = owner._at(config)
         assert run.saver is not None
-        found = history.snapshot(run, run.saver.get_tuple(asked_place(run)), now=not named(run))
+        found = history.snapshot(run, run.saver.get_tuple(asked_place(run)), now=not history.named(run))
         if not subgraphs:
             return found
         return found._replace(tasks=tuple(
@@ -73,7 +73,7 @@ class Snapshots:
         owner = self._owner(config)
         run = owner._at(config)
         assert run.saver is not None
-        found = history.snapshot(run, await run.saver.aget_tuple(asked_place(run)), now=not named(run))
+        found = history.snapshot(run, await run.saver.aget_tuple(asked_place(run)), now=not history.named(run))
         if not subgraphs:
             return found
         return found._replace(tasks=tuple([
@@ -149,11 +149,6 @@ class Snapshots:
             run = owner._at(config)
             config = await history.update(run, AsyncPort(run), updates)
         return config
-
-
-def named(run: Run) -> bool:
-    """Whether the config names a checkpoint, not just a thread."""
-    return bool((run.config.get("configurable") or {}).get("checkpoint_id"))
 
 
 def checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> None:
