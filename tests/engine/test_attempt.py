@@ -196,6 +196,17 @@ def test_a_handler_can_ask(durability: Any, drive: Drive, thread: Any) -> None:
     assert sorted(calls) == ["handle", "other"]
 
 
+def test_a_failed_node_whose_handler_is_gone_runs_again(drive: Drive, thread: Any) -> None:
+    calls: list[str] = []
+    saver = InMemorySaver()
+    drive.invoke(repaired(calls, asks=True).compile(checkpointer=saver), {"log": []}, thread)
+    del calls[:]
+    builder = StateGraph(State).add_node("other", lambda state: {"log": [interrupt("other?")]}).add_edge(START, "other")
+    builder.add_node("fails", lambda state: calls.append("fails")).add_edge(START, "fails")
+    drive.invoke(builder.compile(checkpointer=saver), Command(resume="yes"), thread)
+    assert calls == ["fails"]
+
+
 def test_every_task_that_starts_is_told_to_end(drive: Drive, thread: Any) -> None:
     graph = repaired([], asks=True).compile(checkpointer=InMemorySaver())
     told = drive.stream(graph, {"log": []}, thread, stream_mode="tasks")

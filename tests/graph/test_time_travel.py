@@ -182,6 +182,23 @@ def test_what_a_failed_attempt_left_in_a_subgraph_is_not_gone_on_with(drive: Dri
         assert log.count("b") == (4 if memory else 3)
 
 
+def test_what_a_failed_attempt_left_with_a_saver_of_the_subgraphs_own_is_not_gone_on_with(
+    drive: Drive, thread: Any
+) -> None:
+    failed: list[str] = []
+
+    def fails_first(state: State) -> State:
+        failed.append("")
+        if len(failed) == 1:
+            raise ConnectionError
+        return {"log": ["b"]}
+
+    sub = Journey(drive, None).chain({"a": says("a"), "b": fails_first}, checkpointer=InMemorySaver())
+    again = RetryPolicy(initial_interval=0, jitter=False)
+    graph = StateGraph(State).add_node("sub", sub, retry_policy=again).add_edge(START, "sub").compile()
+    assert drive.invoke(graph, {"log": ["1"]}, thread)["log"] == ["1", "1", "a", "b"]
+
+
 def test_a_subgraph_that_has_not_begun_is_not_taken_for_begun(drive: Drive, thread: Any) -> None:
     ran: list[Any] = []
 
