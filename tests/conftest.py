@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -12,6 +13,12 @@ from tests.drive import Drive
 # The machine that runs the tests may be busy; how long an example takes says nothing.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    """Many tests collect garbage to see what is left; what was there before them need not be looked through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=["sync", "async"])
