@@ -118,9 +118,8 @@ def _without_gotos(plan: Plan) -> Plan:
     return replace(plan, moves=tuple(moves))
 
 
-def _without_handlers_of_what_waits(plan: Plan) -> Plan:
-    waits = plan.saved or plan.inner_asks or any(node.kind == "asks" for node in plan.nodes)
-    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes)) if waits else plan
+def _without_handlers(plan: Plan) -> Plan:
+    return replace(plan, nodes=tuple(replace(node, handled=False) for node in plan.nodes))
 
 
 def _without_exit_around_subgraphs(plan: Plan) -> Plan:
@@ -139,7 +138,7 @@ def _without_joins_that_wait(plan: Plan) -> Plan:
 
 
 OPEN: dict[str, Callable[[Plan], Plan]] = {
-    "the handled error in the history, and in a step whose tasks cannot be merged": _without_handlers_of_what_waits,
+    "the start of an error handler, and what the history says of the error": _without_handlers,
     "what a subgraph tells when it pauses beside a finished task": _without_pauses_beside,
     "what states show of a subgraph when only the end of a run is stored": _without_exit_around_subgraphs,
     "a join half reached in a step that waits or fails: taken as reached by the reference": _without_joins_that_wait,
@@ -211,11 +210,9 @@ def as_program(plan: Plan) -> Program:
         *[Turn(_answers, resumed_limit(plan.limit))] * plan.saved,
     ]
     subgraphs = any(node.kind == "graph" for node in plan.nodes)
-    differences = ("start of a handler",) if any(node.handled for node in plan.nodes) else ()
     return Program(
-        "random", lambda kit: build(plan, kit), turns, plan.saved,
-        parallel=True, subgraphs=subgraphs, halts=True, differences=differences,
-    )  # fmt: skip
+        "random", lambda kit: build(plan, kit), turns, plan.saved, parallel=True, subgraphs=subgraphs, halts=True
+    )
 
 
 def _turn(move: Move, limit: int) -> Turn | Update:
