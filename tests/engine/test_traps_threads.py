@@ -52,24 +52,11 @@ def test_parallel_nodes_take_no_more_hands_than_the_process_can_spare(monkeypatc
     assert len(names) == 3
 
 
-def test_hand_that_the_system_refuses_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoMore(threading.Thread):
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(workers, "_idle", [])
-    monkeypatch.setattr(threading, "Thread", NoMore)
-    free = workers.HANDS._value
-    assert many(says("leaf"), 4).invoke({"log": []})["log"] == ["leaf"] * 4
-    assert workers.HANDS._value == free
-
-
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """Has the system start no more than so many threads; those that are idle are put away meanwhile."""
-    until(lambda: not busy())  # a thread of an earlier test could come back
     start, left = threading.Thread.start, 0
-    idle, alive = workers._idle[:], set(workers._alive)
+    away: list[Any] = []
 
     def counted(thread: threading.Thread) -> None:
         nonlocal left
@@ -81,13 +68,21 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     def few(count: int) -> None:
         nonlocal left
         left = count
+        until(lambda: not busy())  # a thread of an earlier test could come back
+        while workers._idle:
+            away.append(workers._idle.pop())  # one by one: who is taken out does not end meanwhile
         monkeypatch.setattr(threading.Thread, "start", counted)
-        workers._idle.clear()
-        workers._alive.clear()
+        monkeypatch.setattr(workers, "_alive", set())
 
     yield few
-    workers._idle.extend(idle)
-    workers._alive.update(alive)
+    workers._idle.extend(away)
+
+
+def test_hand_that_the_system_refuses_is_done_without(few: Callable[[int], None]) -> None:
+    few(0)
+    free = workers.HANDS._value
+    assert many(says("node"), 4).invoke({"log": []})["log"] == ["node"] * 4
+    assert workers.HANDS._value == free
 
 
 async def test_sync_nodes_take_turns_where_the_system_has_few_threads(few: Callable[[int], None]) -> None:
@@ -275,8 +270,8 @@ async def test_event_from_a_thread_wakes_an_event_loop_that_sleeps() -> None:
     assert in_time == [True]
 
 
-def test_worker_that_has_been_idle_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_idle", [])
+def test_worker_that_has_been_idle_ends(few: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    few(1)
     monkeypatch.setattr(workers, "IDLE_S", 0.001)
     worker = workers.Worker()
     ran = threading.Event()
