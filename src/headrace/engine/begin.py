@@ -60,10 +60,10 @@ async def load(run: Run, port: Port) -> CheckpointTuple | None:
             f"{run.program.label} has a checkpointer, so its config must name a thread: "
             "config={'configurable': {'thread_id': '1'}}"
         )
-    return await (above_all(run, port) if run.parent is None else nested(run, run.parent, port))
+    return await (outermost(run, port) if run.parent is None else nested(run, run.parent, port))
 
 
-async def above_all(run: Run, port: Port) -> CheckpointTuple | None:
+async def outermost(run: Run, port: Port) -> CheckpointTuple | None:
     """Of a run that is in no other. A config of a subgraph's checkpoint means the checkpoint of this graph above it."""
     configurable = run.config.get("configurable") or {}
     inside = configurable.get("checkpoint_ns")

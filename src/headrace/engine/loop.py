@@ -82,7 +82,7 @@ def check(run: Run) -> None:
 
 async def step(run: Run, tasks: list[Task], port: Port) -> None:
     """Run the tasks, then apply, save and tell what came of them; nothing is applied if one asked something."""
-    run.active, run.memories = tasks, {}
+    run.active = tasks
     if run.stopped:  # looked at after the tasks can be seen, so that a stop from another thread misses none
         raise NodeCancelled("the run was stopped")
     if len(tasks) == 1 and not tasks[0].cached:

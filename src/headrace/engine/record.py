@@ -101,8 +101,8 @@ async def save_checkpoint(run: Run, port: Port) -> None:
         "versions_seen": {task.name: {} for task in run.active},
         "updated_channels": sorted(run.changed),
     }
-    if task_of(run):
-        checkpoint["task"] = task_of(run)
+    if task_id := task_of(run):
+        checkpoint["task"] = task_id
     elif run.branches:
         checkpoint["branches"] = run.branches
     at = place(run, run.checkpoint_id)
@@ -197,7 +197,7 @@ async def save_last(run: Run, port: Port) -> None:
 
 
 def snapshot_task(run: Run, task: Task) -> dict[str, Any]:
-    """One of them: what is stored of it says whether it failed, finished or asked something."""
+    """A task after a checkpoint, as events show it: what is stored says whether it failed, finished or asked."""
     stored = run.pending.get(task.id, ())
     known: dict[str, Any] = {"id": task.id, "name": task.name}
     errors = [value for key, value in stored if key == ERROR]

@@ -77,8 +77,8 @@ class Run:
     """Who listens: to which modes, whether also to subgraphs, and where to."""
     withheld = False
     """Tokens of this subgraph were asked for, but not its events."""
-    memories: Mapping[tuple[str, ...], str] = MappingProxyType({})
-    """The tasks of this step whose subgraphs use a memory of their own, by namespace: only one in a step can."""
+    memories: Mapping[tuple[str, ...], tuple[int, str]] = MappingProxyType({})
+    """Which task of which step was the last to open the memory of a subgraph, by namespace: one in a step can."""
     late: frozenset[Task] = frozenset()
     """Tasks of which it was said that their code goes on after their end."""
 

@@ -97,9 +97,11 @@ def nest(run: Run, parent: Task, call: Call, put: Put | None, *, stable: bool) -
     run.ns = (*place, str(count)) if count else place
     if stable:
         with NESTING:
-            if above.memories.get(run.ns, parent.id) != parent.id:
+            user = parent.step, parent.id
+            step, other = above.memories.get(run.ns, user)
+            if step == parent.step and other != parent.id:
                 raise InvalidGraphError.one_memory(parent.name)
-            above.memories = {**above.memories, run.ns: parent.id}
+            above.memories = {**above.memories, run.ns: user}
     run.streamed = run.outputs
     run.shown = frozenset((run.outputs,) if isinstance(run.outputs, str) else run.outputs)
     run.outlet = above.outlet
