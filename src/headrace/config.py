@@ -43,6 +43,10 @@ class RunningTask(Protocol):
         """The run's dependencies, as this task sees them."""
 
     @property
+    def state_now(self) -> Any:
+        """The graph's whole state as this step found it, private keys included; the caller's to keep."""
+
+    @property
     def writer(self) -> Callable[[Any], None]:
         """Puts a value on the `custom` stream; does nothing when nobody asked for that mode."""
 

@@ -13,6 +13,8 @@ Exception
     ├── EmptyInputError                    the caller gave no input and there is nothing to resume
     ├── InvalidConfigError (ValueError)    the caller's config lacks what the graph needs
     ├── MissingExtraError (ImportError)    whoever installed headrace: a library that the feature needs is not there
+    ├── MissingProviderError (ImportError) the same, of the package with a provider's chat models
+    ├── InvalidModelError (ValueError)     the caller's name of a chat model does not tell whose it is
     ├── UnknownInterruptError              the caller answers an interrupt that is not pending
     └── TaskNotFound                       the caller names a task that is not there
 BaseException
@@ -27,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -140,6 +143,35 @@ class MissingExtraError(HeadraceError, ImportError):
     def __init__(self, feature: str, library: str, extra: str) -> None:
         self.extra = extra
         super().__init__(f"{feature} need {library}, which is not installed: pip install 'headrace[{extra}]'")
+
+
+class MissingProviderError(HeadraceError, ImportError):
+    """The langchain package of a provider of chat models is not installed, or too old to have `wanted`, its class."""
+
+    def __init__(self, provider: str, package: str, *, wanted: str | None = None) -> None:
+        self.provider, self.package = provider, package
+        if wanted is None:
+            text = f"need {package}, which is not installed: pip install {quote(package)}"
+        else:
+            text = f"need a newer {package}, one that has {wanted}: pip install -U {quote(package)}"
+        super().__init__(f"chat models of {provider!r} {text}")
+
+
+class InvalidModelError(HeadraceError, ValueError):
+    """The name of a chat model does not say whose it is, or the provider that it names is unknown."""
+
+    @classmethod
+    def unnamed(cls, model: str, known: Sequence[str]) -> InvalidModelError:
+        """Of a model whose provider is neither said nor to be guessed."""
+        return cls(
+            f"the name {model!r} does not tell which provider offers the model; write 'provider:{model}' or pass "
+            f"model_provider='...', with one of: {', '.join(known)}"
+        )
+
+    @classmethod
+    def unknown(cls, provider: str, known: Sequence[str]) -> InvalidModelError:
+        """Of a provider that nobody has heard of."""
+        return cls(f"there is no provider {provider!r} of chat models; there are: {', '.join(known)}")
 
 
 class InvalidConfigError(HeadraceError, ValueError):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 N = TypeVar("N", bound=Hashable, default=str)
 OutputT = TypeVar("OutputT", default=Any)
 
-StreamMode = Literal["values", "updates", "checkpoints", "tasks", "debug", "messages", "custom"]
+StreamMode = Literal[
+    "values", "updates", "checkpoints", "tasks", "debug", "messages", "custom", "tools", "structured"
+]  # fmt: skip
 Durability = Literal["sync", "async", "exit"]
 """When a checkpoint is stored: before the next step starts, while it runs, or once at the end of the run."""
 All = Literal["*"]

@@ -131,6 +131,12 @@ class Task:
         return self._config
 
     @property
+    def state_now(self) -> Any:
+        program, run = self.run.program, self.run
+        state = {**run.state(), **{key: kind.read(run.remaining()) for key, kind in program.managed.items()}}
+        return state if program.present is None else program.present(state)
+
+    @property
     def runtime(self) -> Runtime[Any]:
         self.check()
         if self._runtime is None:

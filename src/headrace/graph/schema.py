@@ -159,3 +159,10 @@ def input_schema_of(function: Any) -> Any:
     first = next(iter(parameters), None)
     hint = annotations.get(first) if first is not None else None
     return hint if inspect.isclass(hint) and is_mapping(hint) else None
+
+
+def value_of(state: Any, key: str) -> tuple[bool, Any]:
+    """Whether a state, as a dict or an object, has a value under this key, and the value."""
+    if isinstance(state, Mapping):
+        return key in state, state.get(key)
+    return hasattr(state, key), getattr(state, key, None)

@@ -22,10 +22,12 @@ from headrace.engine.run import Run
 from headrace.engine.task import Task
 from headrace.graph.runnable import register
 from headrace.guest import Code
+from headrace.messages import commands
 from headrace.messages.lazy import LazyConfig
 from headrace.messages.lifecycle import tell_interrupt, tell_resume
 from headrace.messages.notices import notify, tell_error, tell_output
 from headrace.messages.reducer import Messages
+from headrace.messages.tools import ToolTap
 from headrace.messages.tokens import NOSTREAM, SignTap, StopTap, Tap, TokenTap, WithheldTap, without_taps
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ RunManager = Any
 """A callback run of langchain-core's, sync or async."""
 
 register()
+commands.adopt()
 
 
 class Place(NamedTuple):
@@ -95,6 +98,8 @@ class LangchainGuest:
         tap = self.tap(task)
         if tap is not None:
             manager.add_handler(tap)
+        if "tools" in self.run.puts:
+            manager.add_handler(ToolTap(task))
         config["callbacks"] = manager
 
     def tap(self, task: Task) -> Tap | None:

@@ -11,7 +11,7 @@ from headrace.types import StreamMode
 
 MODES: tuple[str, ...] = get_args(StreamMode)
 
-LIVE = frozenset({"custom", "messages"})
+LIVE = frozenset({"custom", "messages", "structured", "tools"})
 """Modes whose events come out while a node is running."""
 
 

@@ -157,7 +157,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _added_up(list(self._stream(messages, stop, **kwargs)))
+        return added_up(list(self._stream(messages, stop, **kwargs)))
 
     async def _agenerate(
         self,
@@ -166,7 +166,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return _added_up([chunk async for chunk in self._astream(messages, stop, **kwargs)])
+        return added_up([chunk async for chunk in self._astream(messages, stop, **kwargs)])
 
     def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Iterator[Piece]:
         number = self._script.record(messages, options if stop is None else {**options, "stop": stop})
@@ -229,7 +229,7 @@ def _sent(piece: Piece) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content=piece) if isinstance(piece, str) else piece)
 
 
-def _added_up(chunks: list[ChatGenerationChunk]) -> ChatResult:
+def added_up(chunks: list[ChatGenerationChunk]) -> ChatResult:
     if not chunks:
         raise ValueError("the scripted reply is an empty list; write at least one chunk")
     first, *rest = (cast("AIMessageChunk", chunk.message) for chunk in chunks)

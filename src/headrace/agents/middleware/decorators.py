@@ -1,0 +1,157 @@
+"""Middleware of one hook, made of a function."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.messages import SystemMessage
+from langchain_core.tools import BaseTool
+
+from headrace.agents.middleware.base import AgentMiddleware, hook_config
+from headrace.agents.request import ModelRequest
+from headrace.agents.state import AgentState, JumpTo
+from headrace.engine.program import is_async
+
+
+def made(
+    hook: str,
+    function: Callable[..., Any],
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    can_jump_to: list[JumpTo] | None = None,
+    name: str | None = None,
+) -> AgentMiddleware[Any, Any, Any]:
+    """A middleware whose hook is the function, in the form that it has."""
+    title = name or getattr(function, "__name__", type(function).__name__)
+
+    if is_async(function):
+
+        @functools.wraps(function)
+        async def asynchronous(self: Any, *args: Any) -> Any:
+            return await function(*args)
+
+        method: Any = asynchronous
+    else:
+
+        @functools.wraps(function)
+        def method(self: Any, *args: Any) -> Any:
+            return function(*args)
+
+    members = {
+        AgentMiddleware.PAIRS[hook] if is_async(function) else hook: hook_config(can_jump_to=can_jump_to)(method),
+        "state_schema": state_schema or AgentState,
+        "tools": list(tools or ()),
+        "name": property(lambda self: title),
+        "__doc__": function.__doc__,
+    }
+    kind: type[AgentMiddleware[Any, Any, Any]] = type(title, (AgentMiddleware,), members)
+    return kind()
+
+
+def before_agent(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    can_jump_to: list[JumpTo] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of state and runtime as a hook that runs once, when a run begins."""
+    return decorated("before_agent", func, state_schema, tools, can_jump_to, name)
+
+
+def before_model(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    can_jump_to: list[JumpTo] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of state and runtime as a hook that runs before each call of the model."""
+    return decorated("before_model", func, state_schema, tools, can_jump_to, name)
+
+
+def after_model(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    can_jump_to: list[JumpTo] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of state and runtime as a hook that runs after each call of the model."""
+    return decorated("after_model", func, state_schema, tools, can_jump_to, name)
+
+
+def after_agent(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    can_jump_to: list[JumpTo] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of state and runtime as a hook that runs once, when the agent has its answer."""
+    return decorated("after_agent", func, state_schema, tools, can_jump_to, name)
+
+
+def wrap_model_call(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of request and handler as a wrapper around each call of the model."""
+    return decorated("wrap_model_call", func, state_schema, tools, None, name)
+
+
+def wrap_tool_call(
+    func: Callable[..., Any] | None = None,
+    *,
+    state_schema: Any = None,
+    tools: Sequence[BaseTool] | None = None,
+    name: str | None = None,
+) -> Any:
+    """A function of request and handler as a wrapper around each call of a tool."""
+    return decorated("wrap_tool_call", func, state_schema, tools, None, name)
+
+
+def decorated(hook: str, function: Callable[..., Any] | None, *settings: Any) -> Any:
+    """The middleware; for a decorator that was called with settings, what makes it."""
+    if function is not None:
+        return made(hook, function, *settings)
+    return lambda function: made(hook, function, *settings)
+
+
+def dynamic_prompt(func: Callable[..., Any] | None = None) -> Any:
+    """A function of the request that returns the system prompt, a text or a `SystemMessage`, for each call."""
+    if func is None:
+        return dynamic_prompt
+    function = func
+
+    def prompted(request: ModelRequest, prompt: str | SystemMessage) -> ModelRequest:
+        return request.override(system_message=SystemMessage(prompt) if isinstance(prompt, str) else prompt)
+
+    if is_async(function):
+
+        @functools.wraps(function)
+        async def awrap(request: ModelRequest, handler: Any) -> Any:
+            return await handler(prompted(request, await function(request)))
+
+        return made("wrap_model_call", awrap)
+
+    @functools.wraps(function)
+    def wrap(request: ModelRequest, handler: Any) -> Any:
+        return handler(prompted(request, function(request)))
+
+    @functools.wraps(function)
+    async def both(request: ModelRequest, handler: Any) -> Any:
+        return await handler(prompted(request, function(request)))
+
+    middleware = made("wrap_model_call", wrap)
+    type(middleware).awrap_model_call = lambda self, request, handler: both(request, handler)  # type: ignore[method-assign]
+    return middleware

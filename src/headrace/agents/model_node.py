@@ -1,0 +1,188 @@
+"""The node that calls the model."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
+from langchain_core.runnables import RunnableBinding
+from langchain_core.tools import BaseTool
+
+from headrace.agents.history import refused, repaired
+from headrace.agents.request import ModelRequest, ModelResponse, Outcome, alayered, layered
+from headrace.agents.structured_output import Effective, ProviderStrategy, ResponseFormat, ToolStrategy, effective, read
+from headrace.agents.watch import Watch, listened, tell_whole, watch_for
+from headrace.errors import HeadraceError
+from headrace.graph.schema import value_of
+from headrace.messages import REMOVE_ALL_MESSAGES
+from headrace.runtime import get_runtime
+
+Wrap = tuple[str, Callable[..., Any]]
+"""A wrapper of model calls, with the name of who brought it."""
+
+
+class InvalidModelError(HeadraceError, TypeError):
+    """What was given as a model cannot do what the agent needs."""
+
+
+class ModelNode:
+    """Calls the model with the history, through the wrappers, and makes an update of its answer.
+
+    One call of the model per turn: the request is made anew, the binding of tools only when they change.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tools: Sequence[BaseTool | dict[str, Any]],
+        *,
+        system_message: SystemMessage | None = None,
+        response_format: ResponseFormat[Any] | None = None,
+        name: str | None = None,
+        wraps: Sequence[Wrap] = (),
+        awraps: Sequence[Wrap] = (),
+        source: str = "messages",
+    ) -> None:
+        self.model = model
+        self.tools = list(tools)
+        self.system_message = system_message
+        self.response_format = response_format
+        self.name = name
+        self.source = source
+        """A key of the state whose messages, if it has any, go to the model in place of the history."""
+        self.made: dict[str, Any] = {}
+        """The model bound to the agent's own tools, and its strategy."""
+        self.run: Callable[[ModelRequest], Outcome] = self.call
+        for who, wrap in reversed(wraps):
+            self.run = layered(wrap, self.run, who)
+        self.arun: Callable[[ModelRequest], Awaitable[Outcome]] = self.acall
+        for who, wrap in reversed(awraps):
+            self.arun = alayered(wrap, self.arun, who)
+
+    def invoke(self, state: Any, config: Any = None) -> Any:
+        """The model's turn."""
+        mended, request = self.request(state)
+        return self.update(self.run(request), mended)
+
+    async def ainvoke(self, state: Any, config: Any = None) -> Any:
+        """`invoke` for asyncio."""
+        mended, request = self.request(state)
+        return self.update(await self.arun(request), mended)
+
+    def request(self, state: Any) -> tuple[list[Any] | None, ModelRequest]:
+        """What goes to the model; and the whole history, if calls without an answer had to be mended in it."""
+        messages = value_of(state, "messages")[1] or []
+        instead = value_of(state, self.source)[1] if self.source != "messages" else None
+        mended = repaired(messages)
+        request = ModelRequest(
+            model=self.model,
+            messages=instead or mended or messages,
+            system_message=self.system_message,
+            tools=self.tools,
+            response_format=self.response_format,
+            state=state,
+            runtime=get_runtime(),
+        )
+        return mended, request
+
+    def call(self, request: ModelRequest) -> Outcome:
+        """The innermost of the wrappers: the call itself."""
+        model, strategy = self.bound(request)
+        watch = watch_for(strategy)
+        return self.outcome(model.invoke(prompt_of(request), listened(watch)), request, strategy, watch)
+
+    async def acall(self, request: ModelRequest) -> Outcome:
+        model, strategy = self.bound(request)
+        watch = watch_for(strategy)
+        return self.outcome(await model.ainvoke(prompt_of(request), listened(watch)), request, strategy, watch)
+
+    def bound(self, request: ModelRequest) -> tuple[Any, Effective | None]:
+        """The model with the request's tools and settings. The agent's own are bound once."""
+        plain = (
+            request.model is self.model
+            and request.tools is self.tools
+            and request.response_format is self.response_format
+            and request.tool_choice is None
+            and not request.model_settings
+        )
+        if not plain:
+            return bind(request)
+        if not self.made:
+            model, strategy = bind(request)
+            self.made = {"model": model, "strategy": strategy}
+        return self.made["model"], self.made["strategy"]
+
+    def outcome(self, output: Any, request: ModelRequest, strategy: Effective | None, watch: Watch) -> Outcome:
+        """What the model's answer comes to: with it, the answers to calls that are not for tools."""
+        if not isinstance(output, AIMessage):
+            raise InvalidModelError(f"the agent's model returned {output!r}; a model returns an AIMessage")
+        message = watch.completed(output)
+        if self.name is not None:
+            message.name = self.name
+        reading = read(strategy, message, request.messages)
+        if reading.value is not None:
+            tell_whole(strategy, named(strategy, message), reading.value, message.id)
+        answers = [*reading.answers, *refused(message, reading.answers)]
+        return Outcome(ModelResponse([message, *answers], reading.value))
+
+    def update(self, outcome: Outcome, mended: list[Any] | None) -> Any:
+        """The update of the state."""
+        messages: list[Any] = outcome.response.result
+        if mended is not None:
+            messages = [RemoveMessage(REMOVE_ALL_MESSAGES), *mended, *messages]
+        update: dict[str, Any] = {"messages": messages}
+        if self.response_format is not None or outcome.response.structured_response is not None:
+            update["structured_response"] = outcome.response.structured_response
+        return [update, *outcome.commands] if outcome.commands else update
+
+
+def prompt_of(request: ModelRequest) -> list[Any]:
+    """The messages with the system message first."""
+    return request.messages if request.system_message is None else [request.system_message, *request.messages]
+
+
+def named(strategy: Effective | None, message: AIMessage) -> str:
+    """The name of the schema that the object in a message has."""
+    if isinstance(strategy, ProviderStrategy):
+        return strategy.schema_spec.name
+    assert isinstance(strategy, ToolStrategy)
+    names = {spec.name for spec in strategy.schema_specs}
+    return next(call["name"] for call in message.tool_calls if call["name"] in names)
+
+
+def bind(request: ModelRequest) -> tuple[Any, Effective | None]:
+    """A model with tools, output schema and settings bound."""
+    strategy = effective(request.response_format, request.model)
+    tools, settings = list(request.tools), dict(request.model_settings)
+    choice = request.tool_choice
+    if isinstance(strategy, ProviderStrategy):
+        settings.update(strategy.to_model_kwargs())
+    elif strategy is not None:
+        tools += [spec.as_tool() for spec in strategy.schema_specs]
+        choice = "any" if choice is None else choice
+    if not tools or has_tools(request.model):
+        return (request.model.bind(**settings) if settings else request.model), strategy
+    if not can_bind_tools(request.model):
+        raise InvalidModelError(f"{describe(request.model)} cannot call tools; use a model that has bind_tools()")
+    if choice is not None:
+        settings["tool_choice"] = choice
+    return request.model.bind_tools(tools, **settings), strategy
+
+
+def has_tools(model: Any) -> bool:
+    """Whether tools were bound to a model before."""
+    return isinstance(model, RunnableBinding) and isinstance(model.kwargs, Mapping) and "tools" in model.kwargs
+
+
+def can_bind_tools(model: Any) -> bool:
+    """Whether a model takes tools."""
+    if isinstance(model, BaseChatModel):
+        return type(model).bind_tools is not BaseChatModel.bind_tools
+    return hasattr(model, "bind_tools")
+
+
+def describe(model: Any) -> str:
+    """A model in an error."""
+    return f"the model {type(model).__name__}"

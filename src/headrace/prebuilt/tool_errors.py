@@ -1,0 +1,84 @@
+"""What becomes of a tool's failure: a message to the model, or an error to the caller of the run."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from typing_extensions import get_type_hints
+
+from headrace.errors import HeadraceError
+
+TOOL_CALL_ERROR_TEMPLATE = "Error: {error}\nCorrect the mistake, or go on without this tool."
+"""What a model is told of a tool's error where no text of the caller's own says it."""
+
+HandleToolErrors: TypeAlias = "bool | str | type[Exception] | tuple[type[Exception], ...] | Callable[..., str]"
+"""True: every error becomes a message; False: none does; a text: that text for every error; exception types: only
+those; a function of the error: the text it returns, for the errors that its parameter is annotated with."""
+
+
+class ToolInvocationError(HeadraceError):
+    """The model's arguments do not fit the tool's parameters; the tool was not called."""
+
+    def __init__(self, tool_name: str, source: Exception, tool_kwargs: Mapping[str, Any]) -> None:
+        self.tool_name, self.source, self.tool_kwargs = tool_name, source, dict(tool_kwargs)
+        super().__init__(f"tool {tool_name!r} cannot be called with {self.tool_kwargs!r}: {reasons(source, tool_kwargs)}")
+
+
+class ToolTimeoutError(HeadraceError, TimeoutError):
+    """A tool did not answer within the time of its policy, in seconds."""
+
+    def __init__(self, tool_name: str, timeout: float) -> None:
+        self.tool_name, self.timeout = tool_name, timeout
+        super().__init__(f"tool {tool_name!r} did not answer within {timeout:g} s")
+
+
+class ToolCancelledError(HeadraceError):
+    """A tool's code was cancelled although nobody had stopped the run."""
+
+    def __init__(self, tool_name: str) -> None:
+        self.tool_name = tool_name
+        super().__init__(f"tool {tool_name!r} was cancelled from inside, not by the run it belongs to")
+
+
+def reasons(error: Exception, given: Mapping[str, Any]) -> str:
+    """What is wrong with the arguments; of those that the model did not give, nothing is told."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = [one for one in error.errors(include_url=False) if one["type"] == "missing" or str(one["loc"][:1] or "") and one["loc"][0] in given]
+    lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found]
+    return "; ".join(lines) or "they are not valid"
+
+
+def text_for(handle: HandleToolErrors, error: Exception) -> str | None:
+    """What the model is told of an error; None: the error is the caller's."""
+    if handle is False:
+        return None
+    if handle is True:
+        return TOOL_CALL_ERROR_TEMPLATE.format(error=described(error))
+    if isinstance(handle, str):
+        return handle
+    if isinstance(handle, (type, tuple)):
+        return TOOL_CALL_ERROR_TEMPLATE.format(error=described(error)) if isinstance(error, handle) else None
+    return handle(error) if isinstance(error, covered_by(handle)) else None
+
+
+def described(error: Exception) -> str:
+    """An error as a model reads it: ours speak for themselves, others with their class."""
+    if isinstance(error, HeadraceError):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def covered_by(handler: Callable[..., str]) -> tuple[type[Exception], ...]:
+    """The errors that a function is for, by the annotation of its parameter; all without one."""
+    try:
+        hints = get_type_hints(handler)
+    except (NameError, TypeError):
+        return (Exception,)
+    hints.pop("return", None)
+    kind: Any = next(iter(hints.values()), Exception)
+    several = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    return several if all(isinstance(one, type) and issubclass(one, Exception) for one in several) else (Exception,)
