@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from langchain_core.messages import SystemMessage
 from langchain_core.tools import BaseTool
 
+from headrace.agents.forms import hook_node, node_of
 from headrace.agents.graph import Hook, Shape
 from headrace.agents.middleware.base import AgentMiddleware, jumps_of
 from headrace.agents.model_node import ModelNode, can_bind_tools, describe, has_tools
 from headrace.agents.state import AgentState, schemas_of
 from headrace.agents.structured_output import as_strategy
 from headrace.chat_models import init_chat_model
+from headrace.config import RunnableConfig
 from headrace.errors import InvalidGraphError
 from headrace.graph import StateGraph
-from headrace.prebuilt.tool_call import AsyncToolCallWrapper, ToolCallWrapper
 from headrace.prebuilt.tool_node import ToolNode, anested, nested
 from headrace.types import All, Checkpointer
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.graph.compiled import CompiledStateGraph
 
 MODEL = "model"
+
+Agent: TypeAlias = "CompiledStateGraph[Any, Any, Any, Any]"
 
 
 def create_agent(
@@ -43,7 +47,7 @@ def create_agent(
     debug: bool = False,
     name: str | None = None,
     cache: BaseCache[Any] | None = None,
-) -> CompiledStateGraph[Any, Any, Any, Any]:
+) -> Agent:
     """An agent: a graph that calls the model, then the tools it asks for, and again, until it answers.
 
     `model`: a chat model, or a name for `init_chat_model` ("openai:gpt-4o-mini"). `tools`: langchain-core tools,
@@ -56,30 +60,26 @@ def create_agent(
     Its nodes are `model`, `tools`, and for each hook of a middleware `<middleware's name>.<hook>`. The tools of one
     answer run at the same time, as a task each. InvalidGraphError with all mistakes that can be seen beforehand.
     """
-    chat = init_chat_model(model) if isinstance(model, str) else model
-    check(chat, middleware)
-    node, own, provided = tools_of(tools, middleware)
+    check(middleware)
+    chat = model_of(model)
+    found = tools_of(tools, middleware)
     format = as_strategy(response_format)
     message = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
-    if (own or provided) and not (can_bind_tools(chat) or has_tools(chat)):
-        raise InvalidGraphError([f"{describe(chat)} cannot call tools; use a model that has bind_tools()"])
-    state, input, output = schemas_of(
-        [*(one.state_schema for one in middleware), state_schema or AgentState]
-    )
-    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
-        state, context_schema, input_schema=input, output_schema=output
-    )
+    check_tools(chat, found.shown)
+    state, input, output = schemas_of([*(one.state_schema for one in middleware), state_schema or AgentState])
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(state, context_schema, input_schema=input, output_schema=output)
     wraps, awraps = wrappers(middleware, "wrap_model_call")
     model_node = ModelNode(
-        chat, [*own, *provided], system_message=message, response_format=format, name=name, wraps=wraps or (),
+        chat, found.shown, system_message=message, response_format=format, name=name, wraps=wraps or (),
         awraps=awraps or (),
     )  # fmt: skip
-    graph.add_node(MODEL, in_forms(model_node, wraps is not None, awraps is not None))
-    if node is not None:
-        graph.add_node(str(node.name), node)
+    forms = node_of(model_node.turn if wraps is not None else None, model_node.aturn if awraps is not None else None)
+    graph.add_node(MODEL, forms)
+    if found.node is not None:
+        graph.add_node(str(found.node.name), found.node)
     shape = Shape(
         MODEL,
-        node,
+        found.node,
         before_agent=hooks(middleware, "before_agent"),
         before_model=hooks(middleware, "before_model"),
         after_model=hooks(middleware, "after_model")[::-1],
@@ -91,12 +91,12 @@ def create_agent(
         checkpointer, cache=cache, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after,
         debug=debug, name=name,
     )  # fmt: skip
-    return configured(compiled, name, None if node is None else node.max_concurrency)
+    return configured(compiled, name, None if found.node is None else found.node.max_concurrency)
 
 
-def configured(agent: Any, name: str | None, limit: int | None) -> Any:
-    """The agent with what its config says of it: its name, for whoever reads tokens, and how many tools run at a time."""
-    config: dict[str, Any] = {}
+def configured(agent: Agent, name: str | None, limit: int | None) -> Agent:
+    """The agent with its name, for whoever reads tokens, and with how many tools run at a time."""
+    config: RunnableConfig = {}
     if name is not None:
         config["metadata"] = {"lc_agent_name": name}
     if limit is not None:
@@ -104,11 +104,24 @@ def configured(agent: Any, name: str | None, limit: int | None) -> Any:
     return agent.with_config(config) if config else agent
 
 
-def check(model: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]]) -> None:
+def model_of(model: Any) -> Any:
+    """The chat model that is meant: itself, or the one of this name."""
+    if isinstance(model, str):
+        return init_chat_model(model)
+    if isinstance(model, type) or not hasattr(model, "invoke"):
+        raise InvalidGraphError([f"an agent needs a chat model or the name of one, got {model!r}"])
+    return model
+
+
+def check_tools(model: Any, tools: Sequence[Any]) -> None:
+    """InvalidGraphError for a model that cannot call tools where there are some."""
+    if tools and not (can_bind_tools(model) or has_tools(model)):
+        raise InvalidGraphError([f"{describe(model)} cannot call tools; use a model that has bind_tools()"])
+
+
+def check(middleware: Sequence[Any]) -> None:
     """InvalidGraphError with what can be seen to be wrong."""
     mistakes = []
-    if not hasattr(model, "invoke"):
-        mistakes.append(f"an agent needs a chat model or the name of one, got {model!r}")
     names: set[str] = set()
     for one in middleware:
         if isinstance(one, type):
@@ -123,28 +136,36 @@ def check(model: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]]) -> N
         raise InvalidGraphError(mistakes)
 
 
-def tools_of(
-    tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]]
-) -> tuple[ToolNode | None, list[BaseTool], list[dict[str, Any]]]:
-    """The node for tools, if there are any to call; those tools; and the provider's own ones, which it calls itself."""
-    given = [] if tools is None or isinstance(tools, ToolNode) else list(tools)
+class Tools(NamedTuple):
+    """An agent's tools."""
+
+    node: ToolNode | None
+    """None: there is nothing to call."""
+    own: list[BaseTool]
+    provided: list[dict[str, Any]]
+    """The provider's own tools, which it calls itself."""
+
+    @property
+    def shown(self) -> list[Any]:
+        """What the model is told of."""
+        return [*self.own, *self.provided]
+
+
+def tools_of(tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]] = ()) -> Tools:
+    """The tools given and those that middleware brings, with its wrappers around them."""
+    node = tools if isinstance(tools, ToolNode) else None
+    given: list[Any] = [
+        *(() if tools is None or node is not None else tools),
+        *(tool for one in middleware for tool in one.tools),
+    ]
     provided = [one for one in given if isinstance(one, dict)]
-    node = tools if isinstance(tools, ToolNode) else ToolNode([one for one in given if not isinstance(one, dict)])
-    added = [tool for one in middleware for tool in one.tools]
+    called = [one for one in given if not isinstance(one, dict)]
     wraps, awraps = wrappers(middleware, "wrap_tool_call")
-    if wraps is None or awraps is None:
-        wraps, awraps = wraps or (), awraps or ()
-    wrap: ToolCallWrapper | None = None
-    awrap: AsyncToolCallWrapper | None = None
-    for _, one in reversed(wraps):
-        wrap = nested(one, wrap)
-    for _, one in reversed(awraps):
-        awrap = anested(one, awrap)
-    if added or wrap or awrap:
-        node = node.extended([one for one in added if not isinstance(one, dict)], wrap, awrap)
-        provided += [one for one in added if isinstance(one, dict)]
+    wrap = functools.reduce(nested, [one for _, one in wraps or ()], None)
+    awrap = functools.reduce(anested, [one for _, one in awraps or ()], None)
+    node = (node or ToolNode([])).extended(called, wrap, awrap)
     own = list(node.tools_by_name.values())
-    return (node if own or wrap or awrap else None), own, provided
+    return Tools(node if own or wrap or awrap else None, own, provided)
 
 
 def hooks(middleware: Sequence[AgentMiddleware[Any, Any, Any]], name: str) -> list[Hook]:
@@ -153,7 +174,8 @@ def hooks(middleware: Sequence[AgentMiddleware[Any, Any, Any]], name: str) -> li
     for one in middleware:
         sync, awaited = one.written(name), one.written(AgentMiddleware.PAIRS[name])
         if sync is not None or awaited is not None:
-            found.append(Hook(f"{one.name}.{name}", sync, awaited, jumps_of(sync, awaited)))
+            node, jumps = f"{one.name}.{name}", jumps_of(sync, awaited)
+            found.append(Hook(node, hook_node(node, sync, awaited, jumps), jumps))
     return found
 
 
@@ -175,17 +197,3 @@ def wrappers(
             "write one of them"
         ])  # fmt: skip
     return (None if only_async else sync), (None if only_sync else awaited)
-
-
-def in_forms(node: ModelNode, sync: bool, awaited: bool) -> Any:
-    """The node as a function where only one form can be used: a sync one gets a thread under asyncio."""
-    if sync and awaited:
-        return node
-    return (lambda state: node.invoke(state)) if sync else acall(node)
-
-
-def acall(node: ModelNode) -> Any:
-    async def call(state: Any) -> Any:
-        return await node.ainvoke(state)
-
-    return call

@@ -9,59 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from headrace.errors import InvalidUpdateError
 from headrace.graph import END, START, StateGraph
 from headrace.graph.schema import value_of
 from headrace.prebuilt.tool_node import ToolNode, pending_calls
-from headrace.runtime import get_runtime
-from headrace.types import Command, Send
+from headrace.types import Send
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """A node before or after the model, with the places that it may jump to."""
 
     node: str
-    sync: Callable[..., Any] | None
-    awaited: Callable[..., Any] | None
+    action: Any
     jumps: tuple[str, ...] = ()
-
-    @property
-    def action(self) -> Any:
-        """The hook as a node, in the forms that it has: with both, each driver takes its own."""
-        if self.sync is None:
-            return self.asynchronous
-        return self if self.awaited is not None else self.synchronous
-
-    def synchronous(self, state: Any, runtime: Any) -> Any:
-        assert self.sync is not None
-        return self.checked(self.sync(state, runtime))
-
-    async def asynchronous(self, state: Any, runtime: Any) -> Any:
-        assert self.awaited is not None
-        return self.checked(await self.awaited(state, runtime))
-
-    def invoke(self, state: Any, config: Any = None) -> Any:
-        return self.synchronous(state, get_runtime())
-
-    async def ainvoke(self, state: Any, config: Any = None) -> Any:
-        return await self.asynchronous(state, get_runtime())
-
-    def checked(self, update: Any) -> Any:
-        """The update; InvalidUpdateError for a jump that was not announced."""
-        said = update.update if isinstance(update, Command) else update
-        jump = said.get("jump_to") if isinstance(said, dict) else None
-        if jump is not None and jump not in self.jumps:
-            allowed = ", ".join(map(repr, self.jumps)) or "nowhere"
-            raise InvalidUpdateError(
-                f"{self.node} jumps to {jump!r}, but may jump to: {allowed}; "
-                f"announce it with @hook_config(can_jump_to=[{jump!r}])"
-            )
-        return update
 
 
 @dataclass
@@ -150,8 +114,10 @@ class Shape:
         self.turn(graph)
         self.chain(graph, self.after_agent, END)
         if self.tools is not None:
-            outs = [self.entry, self.exit] if self.direct or self.retries else [self.entry]
-            graph.add_conditional_edges(self.tools_name, self.after_tools, unique(outs))
+            if self.direct or self.retries:
+                graph.add_conditional_edges(self.tools_name, self.after_tools, unique([self.entry, self.exit]))
+            else:
+                graph.add_edge(self.tools_name, self.entry)
 
     def chain(self, graph: StateGraph[Any, Any, Any, Any], hooks: Sequence[Hook], end: str) -> None:
         """Lead from hook to hook, and from the last one on."""
@@ -172,7 +138,7 @@ class Shape:
         hooks = self.after_model
         if hooks:
             graph.add_edge(self.model, hooks[0].node)
-        for hook, following in zip(hooks, hooks[1:], strict=False):
+        for hook, following in pairwise(hooks):
             self.lead(graph, hook, following.node)
         last = hooks[-1] if hooks else None
         ends = [self.exit]

@@ -51,7 +51,7 @@ def rebuilt(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
         result.append(message)
         if isinstance(message, AIMessage):
             for call in calls_of(message):
-                result.extend(answers.pop(call["id"], None) or [unanswered(call)])
+                result.extend(answers.pop(call["id"], [unanswered(call)]))
     return result
 
 

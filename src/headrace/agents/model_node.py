@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables import RunnableBinding, RunnableSequence
 from langchain_core.tools import BaseTool
 
 from headrace.agents.history import refused, repaired
@@ -61,13 +61,13 @@ class ModelNode:
         for who, wrap in reversed(awraps):
             self.arun = alayered(wrap, self.arun, who)
 
-    def invoke(self, state: Any, config: Any = None) -> Any:
+    def turn(self, state: Any) -> Any:
         """The model's turn."""
         mended, request = self.request(state)
         return self.update(self.run(request), mended)
 
-    async def ainvoke(self, state: Any, config: Any = None) -> Any:
-        """`invoke` for asyncio."""
+    async def aturn(self, state: Any) -> Any:
+        """`turn` for asyncio."""
         mended, request = self.request(state)
         return self.update(await self.arun(request), mended)
 
@@ -78,7 +78,7 @@ class ModelNode:
         mended = repaired(messages)
         request = ModelRequest(
             model=self.model,
-            messages=instead or mended or messages,
+            messages=instead or cast("Any", mended) or messages,
             system_message=self.system_message,
             tools=self.tools,
             response_format=self.response_format,
@@ -173,7 +173,9 @@ def bind(request: ModelRequest) -> tuple[Any, Effective | None]:
 
 def has_tools(model: Any) -> bool:
     """Whether tools were bound to a model before."""
-    return isinstance(model, RunnableBinding) and isinstance(model.kwargs, Mapping) and "tools" in model.kwargs
+    if isinstance(model, RunnableSequence):
+        return any(has_tools(step) for step in model.steps)
+    return isinstance(model, RunnableBinding) and "tools" in model.kwargs
 
 
 def can_bind_tools(model: Any) -> bool:

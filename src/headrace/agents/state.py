@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import getitem
 from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage
@@ -71,7 +72,7 @@ def schemas_of(parts: Iterable[Any]) -> tuple[Any, Any, Any]:
         bare, extras = unwrapped(hint)
         omitted = [extra for extra in extras if isinstance(extra, OmitFromSchema)]
         kept = tuple(extra for extra in extras if not isinstance(extra, OmitFromSchema))
-        state[key] = plain = Annotated[(bare, *kept)] if kept else bare
+        state[key] = plain = getitem(Annotated, (bare, *kept)) if kept else bare
         if not any(mark.input for mark in omitted):
             input[key] = plain if key == "messages" else NotRequired[plain]
         if not any(mark.output for mark in omitted):

@@ -6,6 +6,6 @@ from headrace.types import Command
 
 
 def adopt() -> None:
-    """Have langchain-core take a Command for an output of a tool. It asks by class, and the engine knows no langchain."""
+    """Have langchain-core take a Command for an output of a tool: it asks by class, which the engine cannot name."""
     if not issubclass(Command, ToolOutputMixin):
         Command.__bases__ = (*Command.__bases__, ToolOutputMixin)

@@ -27,8 +27,8 @@ from headrace.messages.lazy import LazyConfig
 from headrace.messages.lifecycle import tell_interrupt, tell_resume
 from headrace.messages.notices import notify, tell_error, tell_output
 from headrace.messages.reducer import Messages
-from headrace.messages.tools import ToolTap
 from headrace.messages.tokens import NOSTREAM, SignTap, StopTap, Tap, TokenTap, WithheldTap, without_taps
+from headrace.messages.tools import ToolTap
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig as GuestConfig

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.messages import ToolMessage
+
+from headrace import ids
 from headrace.messages.tokens import Tap
 
 if TYPE_CHECKING:
@@ -27,7 +30,13 @@ class ToolTap(Tap):
         self.calls: dict[UUID, str] = {}
 
     def on_tool_start(
-        self, serialized: dict[str, Any], input_str: str, *, run_id: UUID, inputs: dict[str, Any] | None = None, **more: Any
+        self,
+        serialized: dict[str, Any],
+        input_str: str,
+        *,
+        run_id: UUID,
+        inputs: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         id = more.get("tool_call_id") or str(run_id)
         self.calls[run_id] = id
@@ -37,6 +46,8 @@ class ToolTap(Tap):
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         id = self.calls.pop(run_id)
+        if isinstance(output, ToolMessage) and output.id is None:
+            output.id = ids.unique()  # the one that it will have in the state
         self.task.emit("tools", {"event": "tool-finished", "tool_call_id": id, "output": output})
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:

@@ -36,7 +36,7 @@ def private_loop() -> asyncio.AbstractEventLoop:
 
 def forked() -> None:
     """A child process has none of its parent's threads."""
-    global _loop, STARTING  # noqa: PLW0603
+    global _loop, STARTING
     _loop, STARTING = None, threading.Lock()
 
 

@@ -172,7 +172,8 @@ def answers(answer: Any, request: ToolCallRequest, messages_key: str) -> list[An
     for one in several:
         if not isinstance(one, (ToolMessage, Command)):
             raise InvalidUpdateError(
-                f"a wrapper of tool {request.tool_call['name']!r} returned {one!r}; it returns a ToolMessage or a Command"
+                f"a wrapper of tool {request.tool_call['name']!r} returned {one!r}; "
+                "it returns a ToolMessage or a Command"
             )
     call = request.tool_call
     if any(answered_by(one, call, messages_key) for one in several):

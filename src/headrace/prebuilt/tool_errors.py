@@ -24,7 +24,9 @@ class ToolInvocationError(HeadraceError):
 
     def __init__(self, tool_name: str, source: Exception, tool_kwargs: Mapping[str, Any]) -> None:
         self.tool_name, self.source, self.tool_kwargs = tool_name, source, dict(tool_kwargs)
-        super().__init__(f"tool {tool_name!r} cannot be called with {self.tool_kwargs!r}: {reasons(source, tool_kwargs)}")
+        super().__init__(
+            f"tool {tool_name!r} cannot be called with {self.tool_kwargs!r}: {reasons(source, tool_kwargs)}"
+        )
 
 
 class ToolTimeoutError(HeadraceError, TimeoutError):
@@ -47,7 +49,11 @@ def reasons(error: Exception, given: Mapping[str, Any]) -> str:
     """What is wrong with the arguments; of those that the model did not give, nothing is told."""
     if not isinstance(error, ValidationError):
         return str(error)
-    found = [one for one in error.errors(include_url=False) if one["type"] == "missing" or str(one["loc"][:1] or "") and one["loc"][0] in given]
+    found = [
+        one
+        for one in error.errors(include_url=False)
+        if one["type"] == "missing" or (str(one["loc"][:1] or "") and one["loc"][0] in given)
+    ]
     lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found]
     return "; ".join(lines) or "they are not valid"
 

@@ -84,7 +84,9 @@ class ToolNode(Runnable[Any, Any]):
         self.policies = dict(policies or {})
         unknown = [one for one in self.policies if one not in self.tools_by_name]
         if unknown:
-            raise InvalidGraphError([f"policies name {unknown[0]!r}, but the tools are: {', '.join(self.tools_by_name)}"])
+            raise InvalidGraphError(
+                [f"policies name {unknown[0]!r}, but the tools are: {', '.join(self.tools_by_name)}"]
+            )
         self.config: dict[str, Any] = {"tags": tags} if tags else {}
         self.caller = Caller(
             self.tools_by_name,
@@ -165,8 +167,8 @@ class ToolNode(Runnable[Any, Any]):
         found, messages = value_of(input, self.messages_key)
         if not found:
             raise InvalidInputError(
-                f"the node {self.name!r} looks for messages under {self.messages_key!r}, but its input has no such key; "
-                "pass messages_key=, or a list of messages"
+                f"the node {self.name!r} looks for messages under {self.messages_key!r}, which its input does not "
+                "have; pass messages_key=, or a list of messages"
             )
         return Asked(pending_calls(messages), input, "keys")
 
@@ -174,7 +176,9 @@ class ToolNode(Runnable[Any, Any]):
         """One request per call."""
         task = current.get()
         return [
-            ToolCallRequest(call, self.tools_by_name.get(call["name"]), asked.state, self.runtime(call, asked, task, config))
+            ToolCallRequest(
+                call, self.tools_by_name.get(call["name"]), asked.state, self.runtime(call, asked, task, config)
+            )
             for call in asked.calls
         ]
 
@@ -237,13 +241,15 @@ def settled(outcomes: list[Any]) -> list[list[Answer]]:
     if not errors:
         return outcomes
     final = next((error for error in errors if not isinstance(error, GraphInterrupt)), None)
-    raise final or GraphInterrupt([question for error in errors for question in error.interrupts])
+    raise final or GraphInterrupt([
+        question for error in errors if isinstance(error, GraphInterrupt) for question in error.interrupts
+    ])  # fmt: skip
 
 
 def merged(commands: list[Command[Any]]) -> list[Command[Any]]:
-    """Commands for other graphs: those that only send tasks to the graph above go as one, since the first one leaves."""
+    """Commands for other graphs; those that only send tasks to the graph above as one, since the first one leaves."""
     sends = [command for command in commands if command.graph == Command.PARENT and is_sending(command)]
-    if len(sends) < 2:  # noqa: PLR2004 - nothing to merge
+    if len(sends) < 2:
         return commands
     goto = [goal for command in sends for goal in cast("list[Send]", command.goto)]
     rest = [command for command in commands if command not in sends]

@@ -150,4 +150,3 @@ def seconds(policy: ToolPolicy) -> float:
     """The timeout of a policy that has one."""
     assert isinstance(policy.timeout, (int, float))
     return policy.timeout
-

@@ -34,12 +34,12 @@ class InjectedState(InjectedToolArg):
 
 
 class InjectedStore(InjectedToolArg):
-    """Marks a tool's parameter that gets the store that the graph was compiled with: `Annotated[Any, InjectedStore()]`."""
+    """Marks a tool's parameter that gets the graph's store: `store: Annotated[Any, InjectedStore()]`."""
 
 
 @dataclass
 class ToolRuntime(_DirectlyInjectedToolArg, Generic[ContextT, StateT]):
-    """What a tool with a parameter `runtime: ToolRuntime` gets. Made for each call; outside a graph, make one by hand."""
+    """What a tool with a parameter `runtime: ToolRuntime` gets, made for each call."""
 
     state: StateT
     """The graph's state as the step of this call found it; the tool's to keep, not to write to."""
@@ -69,9 +69,7 @@ class ToolRuntime(_DirectlyInjectedToolArg, Generic[ContextT, StateT]):
         It does not become part of the result; nothing happens when nobody asked for that mode.
         """
         if self.emit is not None:
-            self.emit(
-                "tools", {"event": "tool-output-delta", "tool_call_id": self.tool_call_id, "delta": delta}
-            )
+            self.emit("tools", {"event": "tool-output-delta", "tool_call_id": self.tool_call_id, "delta": delta})
 
 
 def bare_runtime(config: RunnableConfig, tool_call_id: str | None, state: Any, tools: list[BaseTool]) -> ToolRuntime:

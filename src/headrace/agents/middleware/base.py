@@ -72,7 +72,7 @@ class AgentMiddleware(Generic[StateT, ContextT, ResponseT]):
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[ResponseT]]
     ) -> ModelCallResult[ResponseT]:
-        """Around the call of the model: call `handler` with the request or another one, again after an error, or not."""
+        """Around the call of the model: call `handler` with this request or another one, again after an error, or not."""
         raise NotImplementedError(type(self).__name__)
 
     async def awrap_model_call(
