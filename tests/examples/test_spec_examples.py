@@ -108,7 +108,7 @@ def test_script_prints_what_is_documented(
 
 def test_every_example_is_tested() -> None:
     files = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert files == {*PRINTED, "stream_debug", "subgraph"}
+    assert files == {*PRINTED, "stream_debug", "subgraph", "weather_agent"}
 
 
 def test_joke_runs_from_any_folder(tmp_path: Path) -> None:

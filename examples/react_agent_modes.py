@@ -1,0 +1,42 @@
+"""Progress, tokens and what the tool tells, in one stream."""
+
+import asyncio
+
+from langchain_core.messages import AIMessage
+
+from headrace.config import get_stream_writer
+from headrace.prebuilt import create_react_agent
+from headrace.testing import ScriptedChatModel
+
+
+def get_weather(city: str) -> str:
+    """Get weather for a given city."""
+    writer = get_stream_writer()
+    # stream any arbitrary data
+    writer(f"Looking up data for city: {city}")
+    return f"It's always sunny in {city}!"
+
+
+model = ScriptedChatModel(
+    replies=[
+        AIMessage("", tool_calls=[{"name": "get_weather", "args": {"city": "sf"}, "id": "call_1"}]),
+        "It is sunny in sf.",
+    ]
+)
+agent = create_react_agent(model=model, tools=[get_weather])
+question = {"messages": [{"role": "user", "content": "what is the weather in sf"}]}
+
+
+def main() -> None:
+    for stream_mode, chunk in agent.stream(question, stream_mode=["updates", "messages", "custom"]):
+        print(stream_mode, chunk)
+
+
+async def amain() -> None:
+    async for stream_mode, chunk in agent.astream(question, stream_mode=["updates", "messages", "custom"]):
+        print(stream_mode, chunk)
+
+
+if __name__ == "__main__":
+    main()
+    asyncio.run(amain())
