@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -150,10 +149,11 @@ class MissingProviderError(HeadraceError, ImportError):
 
     def __init__(self, provider: str, package: str, *, wanted: str | None = None) -> None:
         self.provider, self.package = provider, package
+        named = f"'{package}'" if "[" in package else package
         if wanted is None:
-            text = f"need {package}, which is not installed: pip install {quote(package)}"
+            text = f"need {package}, which is not installed: pip install {named}"
         else:
-            text = f"need a newer {package}, one that has {wanted}: pip install -U {quote(package)}"
+            text = f"need a newer {package}, one that has {wanted}: pip install -U {named}"
         super().__init__(f"chat models of {provider!r} {text}")
 
 

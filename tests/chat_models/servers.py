@@ -86,7 +86,8 @@ class ProviderServer:
             options = {"base_url": self.openai_url, "stream_usage": True, **options}
         else:
             options = {"base_url": self.anthropic_url, **options}
-        return init_chat_model(MODELS[provider], **{"api_key": "none", "max_retries": 0, **options})
+        model: BaseChatModel = init_chat_model(MODELS[provider], **{"api_key": "none", "max_retries": 0, **options})
+        return model
 
     def _answer(self, request: Request) -> tuple[int, Answer]:
         """The number of this request, from one, and what it is told."""

@@ -46,7 +46,7 @@ class Answer:
     @property
     def words(self) -> list[str]:
         """The text in the pieces that come at a time."""
-        return re.findall(r"\s*\S+", self.text)
+        return re.findall(r"\s*\S+|\s+$", self.text)
 
 
 class Wire(Protocol):
@@ -139,11 +139,11 @@ class Anthropic:
             **self.head(body, number),
             "content": [block for block, _ in self.blocks(answer)],
             "stop_reason": self.reason(answer),
-            "usage": {"input_tokens": answer.usage[0], "output_tokens": answer.usage[1]},
+            "usage": self.usage(answer),
         }
 
     def content(self, answer: Answer, body: Json, number: int) -> Iterator[bytes]:
-        message = {**self.head(body, number), "usage": {"input_tokens": answer.usage[0], "output_tokens": 1}}
+        message = {**self.head(body, number), "usage": {**self.usage(answer), "output_tokens": 1}}
         yield self.event("message_start", message=message)
         yield self.event("ping")
         for index, (block, deltas) in enumerate(self.blocks(answer)):
@@ -154,7 +154,7 @@ class Anthropic:
 
     def end(self, answer: Answer, body: Json, number: int) -> Iterator[bytes]:
         delta = {"stop_reason": self.reason(answer), "stop_sequence": None}
-        yield self.event("message_delta", delta=delta, usage={"output_tokens": answer.usage[1]})
+        yield self.event("message_delta", delta=delta, usage=self.usage(answer))
         yield self.event("message_stop")
 
     def failure(self) -> bytes:
@@ -186,6 +186,9 @@ class Anthropic:
     def head(self, body: Json, number: int) -> Json:
         named = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": body["model"]}
         return {**named, "content": [], "stop_reason": None, "stop_sequence": None}
+
+    def usage(self, answer: Answer) -> Json:
+        return {"input_tokens": answer.usage[0], "output_tokens": answer.usage[1]}
 
     def reason(self, answer: Answer) -> str:
         return "tool_use" if answer.tool_calls else "end_turn"

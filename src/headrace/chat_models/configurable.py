@@ -32,7 +32,7 @@ class ConfigurableModel(Runnable[LanguageModelInput, Any]):
         self._choice = Choice(dict(defaults), known, prefix and prefix.removesuffix("_") + "_")
         self._operations: tuple[_Operation, ...] = ()
         self._config: RunnableConfig = {}
-        self._plain, self._bound = Recent(), Recent()
+        self._plain = self._bound = Recent()
 
     def __repr__(self) -> str:
         choice = self._choice

@@ -19,7 +19,7 @@ def init_chat_model(
     model: str,
     *,
     model_provider: str | None = None,
-    configurable_fields: None = None,
+    configurable_fields: tuple[()] | None = None,
     config_prefix: str | None = None,
     **kwargs: Any,
 ) -> BaseChatModel: ...
