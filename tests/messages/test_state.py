@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, RemoveMessage
+from pydantic import BaseModel
 
+from headrace.checkpoint.memory import InMemorySaver
 from headrace.graph import START, StateGraph
-from headrace.graph.message import MessageGraph, MessagesState, push_message
+from headrace.graph.message import MessageGraph, MessagesState, add_messages, push_message
 
 Node = Callable[[MessagesState], "dict[str, Any] | None"]
 
@@ -163,3 +165,27 @@ def test_history_grows_by_one_message_per_step() -> None:
     result = builder.compile().invoke(HI)["messages"]
     assert [message.content for message in result] == ["hi", *(f"m{number}" for number in range(1, 21))]
     assert len({message.id for message in result}) == 21
+
+
+@pytest.mark.parametrize("said", ["hi", ("user", "hi"), [("user", "hi")], [{"role": "user", "content": "hi"}]])
+def test_a_pydantic_state_takes_messages_as_they_are_written(said: Any) -> None:
+    class Chat(BaseModel):
+        messages: Annotated[list[AnyMessage], add_messages]
+
+    seen: list[Any] = []
+    graph = StateGraph(Chat).add_node("n", lambda state: seen.append(state.messages)).set_entry_point("n").compile()
+    graph.invoke({"messages": said})
+    assert [message.content for message in seen[0]] == ["hi"]
+
+
+def test_an_input_can_remove_a_message_of_a_pydantic_state() -> None:
+    class Chat(BaseModel):
+        messages: Annotated[list[AnyMessage], add_messages]
+
+    graph = (
+        StateGraph(Chat).add_node("n", lambda state: None).set_entry_point("n").compile(checkpointer=InMemorySaver())
+    )
+    config: Any = {"configurable": {"thread_id": "1"}}
+    first = graph.invoke({"messages": [("user", "one"), ("user", "two")]}, config)["messages"][0]
+    left = graph.invoke({"messages": [RemoveMessage(first.id)]}, config)["messages"]
+    assert [message.content for message in left] == ["two"]

@@ -120,7 +120,7 @@ class ModelNode:
             raise InvalidModelError(f"the agent's model returned {output!r}; a model returns an AIMessage")
         message = watch.completed(output)
         if self.name is not None:
-            message.name = self.name
+            message = message.model_copy(update={"name": self.name})
         reading = read(strategy, message, request.messages)
         if reading.value is not None:
             tell_whole(strategy, named(strategy, message), reading.value, message.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import getitem
-from typing import Annotated, Any, Generic, Literal, TypeAlias
+from typing import Annotated, Any, Generic, Literal, TypeAlias, get_origin
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, Required, TypedDict, TypeVar, get_type_hints, is_typeddict
@@ -63,7 +63,7 @@ class OutputAgentState(TypedDict, Generic[ResponseT]):
 def schemas_of(parts: Iterable[Any]) -> tuple[Any, Any, Any]:
     """State, input and output of an agent, out of the state schemas of all who have a part in it; a later one wins."""
     fields: dict[str, Any] = {}
-    for part in dict.fromkeys(parts):
+    for part in dict.fromkeys(get_origin(part) or part for part in parts):
         if not is_typeddict(part):
             raise InvalidGraphError([f"the state of an agent is a TypedDict, got {part!r}; subclass AgentState"])
         fields.update(get_type_hints(part, include_extras=True))

@@ -349,13 +349,24 @@ class Input:
     def __init__(self, graph: Builder, state: Mapping[str, Any]) -> None:
         self.keys = {key: None for key in state if key in graph.schemas[graph.input_schema]}
         self.convert = converter(graph.input_schema)
+        """A model refuses what does not fit; what fits is taken as it was given."""
+        self.channels = {key: channel for key, channel in state.items() if channel.prepare is not None}
+        """Those that take more than they hold: a message may be given as a text or a dict."""
+
+    def merged(self, key: str, value: Any) -> Any:
+        """A value as the state will hold it."""
+        channel = self.channels.get(key)
+        try:
+            return value if channel is None else channel.fold(channel.initial(), [value])
+        except ValueError:  # an update of what is there already, such as the removal of a message
+            return channel.initial() if channel is not None else value
 
     def __call__(self, value: Any) -> list[Write]:
         if ROOT in self.keys:
             return [(ROOT, value)]
         if isinstance(value, Mapping):
             if self.convert is not None:
-                self.convert(value)  # a model refuses what does not fit; what fits is taken as it was given
+                self.convert({key: self.merged(key, one) for key, one in value.items()})
             writes = [(key, one) for key, one in value.items() if key in self.keys]
             if value and not writes:
                 listed = ", ".join(map(repr, value))
