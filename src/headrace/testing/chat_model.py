@@ -19,6 +19,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, SkipValidation
 
+from headrace.messages.tool_calls import ToolCallFragments, completed
+
 Piece: TypeAlias = str | AIMessageChunk | BaseException
 """One item of a reply that is written chunk by chunk."""
 
@@ -232,9 +234,13 @@ def _sent(piece: Piece) -> ChatGenerationChunk:
 def added_up(chunks: list[ChatGenerationChunk]) -> ChatResult:
     if not chunks:
         raise ValueError("the scripted reply is an empty list; write at least one chunk")
-    first, *rest = (cast("AIMessageChunk", chunk.message) for chunk in chunks)
+    messages = [cast("AIMessageChunk", chunk.message) for chunk in chunks]
+    fragments = ToolCallFragments()
+    for one in messages:
+        fragments.add(one.tool_call_chunks)
+    first, *rest = messages
     message = message_chunk_to_message(first + rest if rest else first)
-    return ChatResult(generations=[ChatGeneration(message=message)])
+    return ChatResult(generations=[ChatGeneration(message=completed(cast("AIMessage", message), fragments))])
 
 
 def _refuse_awaitable(held: Any) -> None:

@@ -126,7 +126,8 @@ class Recording:
             )
         same = sum(call.request == request for call in calls)
         if same:
-            text = f"{head} once more: it was recorded {same} times, and each is replayed once"
+            times = "once" if same == 1 else f"{same} times"
+            text = f"the recording {str(self.path)!r} has the call {times}, and it is asked once more"
             return UnrecordedCallError(f"{text}\n{_page(request)}", request, request)
         number, nearest = max(enumerate(calls, 1), key=lambda item: _likeness(item[1].request, request))
         difference = _difference(nearest.request, request)
@@ -176,9 +177,15 @@ def chunk_of(message: AIMessage, clean: Clean) -> dict[str, Any]:
     fields = {"content": message.content, **message.model_dump(exclude_defaults=True, include=set(CHUNK))}
     if str(fields.get("id") or "").startswith(MADE_UP):
         del fields["id"]
-    for fragment in fields.get("tool_call_chunks", ()):
-        fragment.pop("type", None)
-    return _cleaned(encode(fields), clean)
+    if fragments := fields.get("tool_call_chunks"):
+        fields["tool_call_chunks"] = [_said(fragment) for fragment in fragments]
+    chunk: dict[str, Any] = _cleaned(encode(fields), clean)
+    return chunk
+
+
+def _said(fragment: dict[str, Any]) -> dict[str, Any]:
+    """A fragment of a tool call without what it does not say."""
+    return {name: value for name, value in fragment.items() if value is not None and name != "type"}
 
 
 def chunk_from(fields: dict[str, Any]) -> AIMessageChunk:
