@@ -44,6 +44,24 @@ def test_tokens_are_shown_live_and_not_again_as_an_update(screen: Open) -> None:
     assert shown.text.count("Why did the truck") == 1
 
 
+def test_tool_calls_and_results_are_shown_a_line_each(screen: Open) -> None:
+    shown = screen(f"{CHAT}:calling", "hi")
+    shown.wait_for('▸ think ai let me see\n→ look {"at": "sky"}\n→ look {"at": "sea"}\n')
+    shown.wait_for("▸ look ← look blue\n")
+    shown.wait_for("▸ look ← look blue\n")
+    shown.wait_for("▸ again ai All blue.\n")
+    assert shown.end() == 0
+    assert "None" not in shown.text
+
+
+def test_calls_that_arrive_at_once_are_read_one_after_the_other(screen: Open) -> None:
+    shown = screen(f"{CHAT}:mixing", "hi")
+    shown.wait_for('▸ mix ai → look {"at": "sky"}\n→ hear {"what": "sea"}\n')
+    shown.wait_for('▸ again ai → look {"at": \n→ hear {"what": \n')
+    shown.wait_for("lost")
+    assert shown.end() == 1
+
+
 def test_custom_data_and_prints_are_shown(screen: Open) -> None:
     shown = screen(f"{PLAIN}:talking", ICE)
     assert shown.end() == 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 
 from headrace.cli.text import LINES, as_text, visible
 
-CALL = {"name": "search", "args": {"q": "cats"}, "id": "1"}
+CALL: Any = {"name": "search", "args": {"q": "cats"}, "id": "1"}
+INVALID: Any = {"name": "search", "args": '{"q":', "id": "1", "error": "it ends in the middle"}
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -26,6 +27,14 @@ CALL = {"name": "search", "args": {"q": "cats"}, "id": "1"}
     (AIMessage("", tool_calls=[CALL]), 'ai: → search {"q": "cats"}'),
     (AIMessageChunk(content="", tool_call_chunks=[{"name": "s", "args": '{"q', "id": "1", "index": 0}]), 'ai: → s {"q'),
     (AIMessage([{"type": "text", "text": "a"}, "b", {"type": "image", "url": "..."}]), "ai: ab[image]"),
+    (AIMessage("well", tool_calls=[CALL, CALL]), 'ai: well\n→ search {"q": "cats"}\n→ search {"q": "cats"}'),
+    (AIMessage("", invalid_tool_calls=[INVALID]), 'ai: ✗ search {"q": (not called: it ends in the middle)'),
+    (AIMessage([{"type": "tool_use", "id": "1"}, {"type": "text", "text": ""}], tool_calls=[CALL]),
+     'ai: → search {"q": "cats"}'),
+    (AIMessage([{"type": "thinking", "thinking": "so"}, {"type": "thinking", "signature": "x"}]), "ai: so"),
+    (ToolMessage("3 cats", name="search", tool_call_id="1"), "tool: ← search 3 cats"),
+    (ToolMessage("3 cats", tool_call_id="1"), "tool: ← 3 cats"),
+    (ToolMessage("no net", name="search", tool_call_id="1", status="error"), "tool: ✗ search no net"),
 ])  # fmt: skip
 def test_values_as_text(value: Any, text: str) -> None:
     assert as_text(value) == text

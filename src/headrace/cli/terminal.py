@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from headrace.cli.calls import Calls
 from headrace.cli.failure import PAUSED, Failure
 from headrace.cli.input import parse_answer
 from headrace.cli.prompt import Prompt
 from headrace.cli.session import Pause, Question
-from headrace.cli.text import as_json, as_text, is_message, speaker, visible, words
+from headrace.cli.text import as_json, as_text, is_message, said, speaker, visible, words
 from headrace.cli.tokens import Tokens
 from headrace.stream.events import StreamEvent
 from headrace.types import Command
@@ -40,6 +41,8 @@ class Terminal:
         self.status = Progress(*columns, console=self.console, transient=True)
         self.clock = self.status.add_task("starting")
         self.tokens = Tokens(self)
+        self.calls: dict[tuple[Any, ...], Calls] = {}
+        """The tool calls of messages that are arriving, by the message."""
         self.started = False
         self.running: dict[str, str] = {}
         self.read: set[str] = set()
@@ -60,7 +63,7 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.tokens.end()
+        self._end()
         self.status.stop()
         if kind is None:
             self._print(f"done in {self._elapsed()}", "green")
@@ -94,9 +97,18 @@ class Terminal:
         streamed = type(message).__name__.endswith("Chunk")
         if message.id:
             self.read.add(message.id)
-        label = f"{_where(event)}{node} {speaker(message)} "
+        who = "" if message.type == "tool" else f"{speaker(message)} "
         last = not streamed or getattr(message, "chunk_position", None) == "last"
-        self.tokens.add((event.ns, task, message.id), words(message), label=label, task=task, last=last)
+        key = (event.ns, task, message.id)
+        piece = self._piece(key, message, last) if streamed else words(message)
+        self.tokens.add(key, piece, label=f"{_where(event)}{node} {who}", task=task, last=last)
+
+    def _piece(self, key: tuple[Any, ...], chunk: Any, last: bool) -> str:
+        """What a chunk adds to its message: text, and what can be shown of its tool calls."""
+        piece = said(chunk)
+        if fragments := getattr(chunk, "tool_call_chunks", None):
+            piece += self.calls.setdefault(key, Calls()).add(fragments)
+        return piece + self.calls.pop(key).rest() if last and key in self.calls else piece
 
     def _show_custom(self, event: StreamEvent) -> None:
         self._heading(f"◇ {self._only_one(event)}custom", self._elapsed())
@@ -114,10 +126,17 @@ class Terminal:
             self.running[task["id"]] = f"{_where(event)}{task['name']}"
         else:
             self.running.pop(task["id"], None)
-            self.tokens.end(task["id"])
+            self._end(task["id"])
         self.status.update(self.clock, description=visible(", ".join(self.running.values())) or "…")
         if "tasks" in self.modes:
             self._show_other(event)
+
+    def _end(self, ended: str | None = None) -> None:
+        """The task, or every task, is over, and its messages with it, even those whose last chunk never came."""
+        for key in list(self.calls):
+            if ended in (None, key[1]):
+                self.tokens.add(key, self.calls.pop(key).rest(), label="", task=key[1], last=True)
+        self.tokens.end(ended)
 
     def _show_other(self, event: StreamEvent) -> None:
         self._heading(f"· {_where(event)}{event.mode}", self._elapsed())
@@ -127,7 +146,7 @@ class Terminal:
 
     async def resume(self, pause: Pause) -> Any:
         """Ask the person; answers by interrupt id, or None to go on from a breakpoint."""
-        self.tokens.end()
+        self._end()
         self.status.stop()
         if not sys.stdin.isatty():
             raise Failure("the run waits for an answer, and standard input is no terminal", PAUSED)

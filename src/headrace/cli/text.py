@@ -14,6 +14,15 @@ CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if
 LINES = 20
 """Lines of one value that are shown; a pipe has them all."""
 
+CALL, RESULT, FAILED = "→", "←", "✗"
+"""Before a tool that is called, before what it gave, and before one that failed or cannot be called."""
+
+CALLS = {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta", "function_call"}
+"""Blocks of content that a message has once more among its tool calls."""
+
+TEXTS = ("text", "reasoning", "thinking")
+"""Keys of blocks, and kinds of them, whose value is there to be read."""
+
 
 def visible(text: str) -> str:
     """Text as it can be printed on a terminal."""
@@ -35,26 +44,44 @@ def speaker(message: Any) -> str:
 
 
 def words(message: Any) -> str:
-    """The text of a message or of a piece of one, and the tools it calls."""
+    """The text of a message, and below it the tools it calls; for a tool's message, which tool it is from."""
+    if isinstance(message, Mapping):
+        return said(message)
+    if message.type == "tool":
+        mark = FAILED if getattr(message, "status", None) == "error" else RESULT
+        return " ".join(part for part in (mark, message.name, said(message)) if part)
+    return "\n".join(part for part in (said(message), *_calls(message)) if part)
+
+
+def _calls(message: Any) -> list[str]:
+    """A line for each tool call; of a message that has not come whole, as far as it has."""
+    if pieces := getattr(message, "tool_call_chunks", None):
+        return [f"{CALL} {piece.get('name') or ''} {piece.get('args') or ''}" for piece in pieces]
+    calls = [f"{CALL} {call['name']} {as_json(call['args'])}" for call in getattr(message, "tool_calls", None) or ()]
+    failed = [
+        f"{FAILED} {call['name']} {call['args'] or ''} (not called: {call['error'] or 'the arguments are no JSON'})"
+        for call in getattr(message, "invalid_tool_calls", None) or ()
+    ]
+    return [*calls, *failed]
+
+
+def said(message: Any) -> str:
+    """The text alone, of a message or of a piece of one."""
     content = message["content"] if isinstance(message, Mapping) else message.content
     blocks = content if isinstance(content, list) else [content]
-    said = "".join(_block(block) for block in blocks if block)
-    if isinstance(message, Mapping):
-        return said
-    if pieces := getattr(message, "tool_call_chunks", None):
-        return said + "".join(_call(piece.get("name"), piece.get("args")) for piece in pieces)
-    calls = getattr(message, "tool_calls", None) or ()
-    return said + "".join(_call(call["name"], as_json(call["args"])) for call in calls)
+    return "".join(_block(block) for block in blocks if block)
 
 
 def _block(block: Any) -> str:
     if not isinstance(block, Mapping):
         return str(block)
-    return str(block.get("text") or block.get("reasoning") or "") or f"[{block.get('type', 'content')}]"
-
-
-def _call(name: str | None, args: str | None) -> str:
-    return (f"→ {name} " if name else "") + (args or "")
+    kind = block.get("type", "content")
+    if kind in CALLS:
+        return ""
+    found = next((block[key] for key in TEXTS if key in block), None)
+    if found is None and kind in TEXTS:
+        return ""  # a signature, or a summary without text
+    return f"[{kind}]" if found is None else str(found)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

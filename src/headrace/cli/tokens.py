@@ -64,6 +64,7 @@ class Tokens:
 
     def _write(self, flow: _Flow) -> None:
         if flow.kept and not flow.open:
+            flow.kept[0] = flow.kept[0].lstrip("\n")  # it begins on the label's line
             self.page.open(flow.label)
             flow.open = True
         for piece in flow.kept:
