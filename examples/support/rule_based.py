@@ -41,6 +41,10 @@ END = (
 """Where a place's name ends."""
 
 
+DOUBT = " do you mean?"
+"""How it ends when it asks back."""
+
+
 class RuleBasedChatModel(BaseChatModel):
     """See the module. It streams word by word, tool calls in fragments, and is the same sync and async."""
 
@@ -90,15 +94,25 @@ def answer(messages: Sequence[BaseMessage], tools: Sequence[Tool]) -> AIMessage:
     results = [message for message in messages[asked + 1 :] if isinstance(message, ToolMessage)]
     if results:
         return AIMessage(" ".join(map(sentence, results)))
-    question = "" if asked < 0 else messages[asked].text
+    question = meant(messages[: asked + 1])
     tool = fitting(question, tools)
     if tool is None:
         return AIMessage(abilities(tools))
     missing, args = arguments(question, tool)
     if missing:
-        return AIMessage(f"Which {_spoken(missing)} do you mean?")
+        return AIMessage(f"Which {_spoken(missing)}{DOUBT}")
     calls = sum(len(message.tool_calls) for message in messages if isinstance(message, AIMessage))
     return AIMessage("", tool_calls=[{"name": tool["name"], "args": args, "id": f"call_{calls + 1}"}])
+
+
+def meant(messages: Sequence[BaseMessage]) -> str:
+    """The user's last question; with the one before, when it only says what the model asked back for."""
+    if not messages:
+        return ""
+    *before, last = messages
+    if not before or not before[-1].text.endswith(DOUBT):
+        return last.text
+    return f"{meant(before[:-1]).rstrip(' ?.!')} in {last.text}"
 
 
 def sentence(result: ToolMessage) -> str:

@@ -53,7 +53,7 @@ def convert(amount: float, unit: Literal["miles", "feet"]) -> str:
 TOOLS = [get_weather, search, convert]
 
 
-def calls(model: Any, question: str) -> list[tuple[str, Any]]:
+def calls(model: Any, question: Any) -> list[tuple[str, Any]]:
     return [(call["name"], call["args"]) for call in model.bind_tools(TOOLS).invoke(question).tool_calls]
 
 
@@ -97,6 +97,11 @@ def test_it_asks_for_what_is_missing_and_says_what_it_can_do(model: Any, questio
     message = model.bind_tools(TOOLS).invoke(question)
     assert message.text.startswith(said)
     assert message.tool_calls == []
+
+
+def test_what_it_asked_back_for_completes_the_question(model: Any) -> None:
+    history: list[Any] = ["what is the weather?", AIMessage("Which city do you mean?"), "Paris"]
+    assert calls(model, history) == [("get_weather", {"city": "Paris"})]
 
 
 def test_without_tools_it_says_so(model: Any) -> None:
