@@ -36,13 +36,13 @@ class Said(NamedTuple):
 
 few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
-texts = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(('"', "\\", "}{", "\n", "\u2028", "𝄞"))
+texts = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(('"', "\\", "}{", "\n", "\u2028", "𝄞"))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )
-objects = st.dictionaries(texts, values, max_size=4)
+objects = st.dictionaries(texts, values, max_size=2)
 
 
 def cut(text: str, draw: Callable[..., Any]) -> Pieces:
@@ -54,7 +54,7 @@ def cut(text: str, draw: Callable[..., Any]) -> Pieces:
 @st.composite
 def said(draw: Callable[..., Any], *, least: int = 1) -> list[Said]:
     """Parallel calls with ids of their own; names may repeat."""
-    ids = draw(st.lists(st.text("abc-_09", min_size=1, max_size=5), min_size=least, max_size=4, unique=True))
+    ids = draw(st.lists(st.text("abc-_09", min_size=1, max_size=5), min_size=least, max_size=3, unique=True))
     calls = []
     for id in ids:
         whole = json.dumps(draw(objects), ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from((None, 1))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import ToolMessage
+from pydantic import ValidationError
 
 from headrace import ids
 from headrace.messages.tokens import Tap
@@ -52,4 +53,12 @@ class ToolTap(Tap):
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         id = self.calls.pop(run_id)
-        self.task.emit("tools", {"event": "tool-error", "tool_call_id": id, "message": str(error)})
+        self.task.emit("tools", {"event": "tool-error", "tool_call_id": id, "message": said(error)})
+
+
+def said(error: BaseException) -> str:
+    """An error as a client may read it: not with the arguments that do not fit, as injected ones are among them."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
