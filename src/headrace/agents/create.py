@@ -61,37 +61,38 @@ def create_agent(
     answer run at the same time, as a task each. InvalidGraphError with all mistakes that can be seen beforehand.
     """
     check(middleware)
-    chat = model_of(model)
-    found = tools_of(tools, middleware)
-    format = as_strategy(response_format)
-    message = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
+    chat, found, format = model_of(model), tools_of(tools, middleware), as_strategy(response_format)
     check_tools(chat, found.shown)
     state, input, output = schemas_of([*(one.state_schema for one in middleware), state_schema or AgentState])
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(state, context_schema, input_schema=input, output_schema=output)
     wraps, awraps = wrappers(middleware, "wrap_model_call")
-    model_node = ModelNode(
+    message = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
+    node = ModelNode(
         chat, found.shown, system_message=message, response_format=format, name=name, wraps=wraps or (),
         awraps=awraps or (),
     )  # fmt: skip
-    forms = node_of(model_node.turn if wraps is not None else None, model_node.aturn if awraps is not None else None)
-    graph.add_node(MODEL, forms)
+    graph.add_node(MODEL, node_of(None if wraps is None else node.turn, None if awraps is None else node.aturn))
     if found.node is not None:
         graph.add_node(str(found.node.name), found.node)
-    shape = Shape(
+    shape_of(found.node, middleware, retries=format is not None).join(graph)
+    agent = graph.compile(
+        checkpointer, cache=cache, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after,
+        debug=debug, name=name,
+    )  # fmt: skip
+    return configured(agent, name, None if found.node is None else found.node.max_concurrency)
+
+
+def shape_of(tools: ToolNode | None, middleware: Sequence[AgentMiddleware[Any, Any, Any]], *, retries: bool) -> Shape:
+    """The agent's nodes: what comes after the model runs in the reverse order of the middlewares."""
+    return Shape(
         MODEL,
-        found.node,
+        tools,
         before_agent=hooks(middleware, "before_agent"),
         before_model=hooks(middleware, "before_model"),
         after_model=hooks(middleware, "after_model")[::-1],
         after_agent=hooks(middleware, "after_agent")[::-1],
-        retries=format is not None,
+        retries=retries,
     )
-    shape.join(graph)
-    compiled = graph.compile(
-        checkpointer, cache=cache, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after,
-        debug=debug, name=name,
-    )  # fmt: skip
-    return configured(compiled, name, None if found.node is None else found.node.max_concurrency)
 
 
 def configured(agent: Agent, name: str | None, limit: int | None) -> Agent:

@@ -159,6 +159,8 @@ class Program:
     """Makes an object of the state's class out of values, for typed results."""
     present_output: Callable[[Any], Any] | None = None
     """The same for the output."""
+    whole: Callable[[Run], Any] = lambda run: run.state()
+    """The state as a node without an input schema of its own reads it."""
     channels: dict[str, BaseChannel] = field(init=False)
     listeners: dict[str, tuple[Node, ...]] = field(init=False)
     """Which nodes a channel wakes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,6 +58,8 @@ class Run:
     stopped = False
     over = False
     """Its loop has ended."""
+    endings: tuple[Callable[[], None], ...] = ()
+    """Called when it is over or stopped, perhaps twice, from any thread: frees what its nodes hold. They must not raise."""
 
     # how it is run
     pulled = False
@@ -212,8 +214,8 @@ class Run:
     def stop(self) -> None:
         """Fence it off: its tasks' code can change and emit nothing any more. From any thread."""
         self.stopped = True
-        for task in self.active:
-            task.stop()
+        for stop in (*(task.stop for task in self.active), *self.endings):
+            stop()
 
     def named(self, names: All | Sequence[str], tasks: list[Task]) -> bool:
         """Whether one of the tasks is of a node in `names`."""

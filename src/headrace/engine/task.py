@@ -132,9 +132,7 @@ class Task:
 
     @property
     def state_now(self) -> Any:
-        program, run = self.run.program, self.run
-        state = {**run.state(), **{key: kind.read(run.remaining()) for key, kind in program.managed.items()}}
-        return state if program.present is None else program.present(state)
+        return self.run.program.whole(self.run)
 
     @property
     def runtime(self) -> Runtime[Any]:

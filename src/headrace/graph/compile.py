@@ -47,6 +47,7 @@ def program_of(graph: Builder, name: str) -> Program:
         context=converter(graph.context_schema),
         present=presenter(graph.state_schema),
         present_output=presenter(graph.output_schema),
+        whole=reader(graph, graph.state_schema, state),
     )
 
 
