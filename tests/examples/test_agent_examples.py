@@ -16,6 +16,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 pytestmark = pytest.mark.main_only
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = [
+    "react_agent_updates", "react_agent_tokens", "react_agent_custom", "react_agent_modes", "agent_updates",
+    "agent_tokens", "agent_custom", "agent_modes", "async_tool",
+]  # fmt: skip
 BOTH = pytest.mark.parametrize("form", ["sync", "async"])
 
 
@@ -106,13 +110,12 @@ def test_an_async_tool_works_in_a_sync_stream_where_a_loop_is_running() -> None:
     assert len(asyncio.run(notebook())) == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "react_agent_updates", "react_agent_tokens", "react_agent_custom", "react_agent_modes", "agent_updates",
-        "agent_tokens", "agent_custom", "agent_modes", "async_tool",
-    ],
-)  # fmt: skip
+def test_every_example_about_agents_is_tested() -> None:
+    files = {path.stem for path in EXAMPLES.glob("*agent*.py")}
+    assert files == {*SCRIPTS, "weather_agent"} - {"async_tool"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_an_example_runs_as_a_script(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = example(name)
     module.main()

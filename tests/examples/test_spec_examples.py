@@ -107,8 +107,9 @@ def test_script_prints_what_is_documented(
 
 
 def test_every_example_is_tested() -> None:
-    files = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert files == {*PRINTED, "stream_debug", "subgraph", "weather_agent"}
+    """Those about agents, in the file beside this one."""
+    files = {path.stem for path in EXAMPLES.glob("*.py") if "agent" not in path.stem and path.stem != "async_tool"}
+    assert files == {*PRINTED, "stream_debug", "subgraph"}
 
 
 def test_joke_runs_from_any_folder(tmp_path: Path) -> None:
