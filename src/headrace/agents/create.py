@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
 from langchain_core.messages import SystemMessage
 from langchain_core.tools import BaseTool
@@ -13,8 +13,8 @@ from headrace.agents.forms import hook_node, node_of
 from headrace.agents.graph import Hook, Shape
 from headrace.agents.middleware.base import AgentMiddleware, jumps_of
 from headrace.agents.model_node import ModelNode, can_bind_tools, describe, has_tools
-from headrace.agents.state import AgentState, schemas_of
-from headrace.agents.structured_output import as_strategy
+from headrace.agents.state import AgentState, JumpTo, schemas_of
+from headrace.agents.structured_output import ToolStrategy, as_strategy, effective
 from headrace.chat_models import init_chat_model
 from headrace.config import RunnableConfig
 from headrace.errors import InvalidGraphError
@@ -54,22 +54,22 @@ def create_agent(
     functions with a docstring, dicts for a provider's own tools; or a `ToolNode`, where errors, timeouts, retries and
     concurrency of tools are set. `system_prompt`: goes before the history, and is not kept in it. `middleware`: see
     `AgentMiddleware`. `response_format`: a schema, or a strategy of `headrace.agents.structured_output`; the object
-    is in the state under `structured_response`. `state_schema`: a subclass of `AgentState` with more keys. The other
+    is in the state under `structured_response`. `state_schema`: a TypedDict with more keys than `AgentState`. The other
     arguments are those of `StateGraph` and its `compile`.
 
     Its nodes are `model`, `tools`, and for each hook of a middleware `<middleware's name>.<hook>`. The tools of one
     answer run at the same time, as a task each. InvalidGraphError with all mistakes that can be seen beforehand.
     """
-    check(middleware)
+    middleware = checked(middleware)
     chat, found, format = model_of(model), tools_of(tools, middleware), as_strategy(response_format)
-    check_tools(chat, found.shown)
-    state, input, output = schemas_of([*(one.state_schema for one in middleware), state_schema or AgentState])
+    check_tools(chat, [*found.shown, *output_tools(format, chat, found.own)])
+    schemas = [AgentState, *(one.state_schema for one in middleware), *([state_schema] if state_schema else [])]
+    state, input, output = schemas_of(schemas)
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(state, context_schema, input_schema=input, output_schema=output)
     wraps, awraps = wrappers(middleware, "wrap_model_call")
-    message = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
     node = ModelNode(
-        chat, found.shown, system_message=message, response_format=format, name=name, wraps=wraps or (),
-        awraps=awraps or (),
+        chat, found.shown, system_message=prompt_of(system_prompt), response_format=format, name=name,
+        wraps=wraps or (), awraps=awraps or (),
     )  # fmt: skip
     graph.add_node(MODEL, node_of(None if wraps is None else node.turn, None if awraps is None else node.aturn))
     if found.node is not None:
@@ -120,11 +120,37 @@ def check_tools(model: Any, tools: Sequence[Any]) -> None:
         raise InvalidGraphError([f"{describe(model)} cannot call tools; use a model that has bind_tools()"])
 
 
-def check(middleware: Sequence[Any]) -> None:
-    """InvalidGraphError with what can be seen to be wrong."""
+def prompt_of(system_prompt: Any) -> SystemMessage | None:
+    """The system message that is meant."""
+    message = SystemMessage(system_prompt) if isinstance(system_prompt, str) else system_prompt
+    if message is not None and not isinstance(message, SystemMessage):
+        raise InvalidGraphError([
+            f"system_prompt is a text or a SystemMessage, got {system_prompt!r}; for one that depends on the state use "
+            "the middleware dynamic_prompt"
+        ])  # fmt: skip
+    return message
+
+
+def output_tools(format: Any, model: Any, tools: Sequence[BaseTool]) -> list[str]:
+    """The tools that the model calls to give its answer as an object; InvalidGraphError if one has a tool's name."""
+    strategy = effective(format, model)
+    names = [spec.name for spec in strategy.schema_specs] if isinstance(strategy, ToolStrategy) else []
+    taken = [tool.name for tool in tools if tool.name in names]
+    if taken:
+        raise InvalidGraphError([
+            f"the response_format {taken[0]!r} has the name of a tool, so a call may mean either; rename one of them"
+        ])  # fmt: skip
+    return names
+
+
+def checked(middleware: Any) -> list[AgentMiddleware[Any, Any, Any]]:
+    """The middlewares; InvalidGraphError with what can be seen to be wrong with them."""
+    if isinstance(middleware, (AgentMiddleware, type)) or not isinstance(middleware, Iterable):
+        raise InvalidGraphError([f"middleware is a list of middlewares, got {middleware!r}"])
+    given = list(middleware)
     mistakes = []
     names: set[str] = set()
-    for one in middleware:
+    for one in given:
         if isinstance(one, type):
             mistakes.append(f"middleware {one.__name__} is a class; make one: {one.__name__}()")
         elif not isinstance(one, AgentMiddleware):
@@ -135,6 +161,7 @@ def check(middleware: Sequence[Any]) -> None:
             names.add(one.name)
     if mistakes:
         raise InvalidGraphError(mistakes)
+    return given
 
 
 class Tools(NamedTuple):
@@ -155,6 +182,8 @@ class Tools(NamedTuple):
 def tools_of(tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]] = ()) -> Tools:
     """The tools given and those that middleware brings, with its wrappers around them."""
     node = tools if isinstance(tools, ToolNode) else None
+    if node is None and tools is not None and (isinstance(tools, (BaseTool, dict)) or callable(tools)):
+        raise InvalidGraphError([f"tools is a list of tools, or a ToolNode, got {tools!r}"])
     given: list[Any] = [
         *(() if tools is None or node is not None else tools),
         *(tool for one in middleware for tool in one.tools),
@@ -176,7 +205,12 @@ def hooks(middleware: Sequence[AgentMiddleware[Any, Any, Any]], name: str) -> li
         sync, awaited = one.written(name), one.written(AgentMiddleware.PAIRS[name])
         if sync is not None or awaited is not None:
             node, jumps = f"{one.name}.{name}", jumps_of(sync, awaited)
-            found.append(Hook(node, hook_node(node, sync, awaited, jumps), jumps))
+            unknown = [jump for jump in jumps if jump not in get_args(JumpTo)]
+            if unknown:
+                raise InvalidGraphError([
+                    f"{node} announces a jump to {unknown[0]!r}; a hook may jump to 'model', 'tools' or 'end'"
+                ])  # fmt: skip
+            found.append(Hook(node, hook_node(node, sync, awaited, jumps), jumps, one.trace_policy))
     return found
 
 

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from headrace.graph import END, START, StateGraph
 from headrace.graph.schema import value_of
 from headrace.prebuilt.tool_node import ToolNode, pending_calls
-from headrace.types import Send
+from headrace.types import Send, TracePolicy
 
 
 class Hook(NamedTuple):
@@ -26,6 +26,7 @@ class Hook(NamedTuple):
     node: str
     action: Any
     jumps: tuple[str, ...] = ()
+    trace: TracePolicy | None = None
 
 
 @dataclass
@@ -68,15 +69,20 @@ class Shape:
 
     def after_turn(self, state: Any) -> Any:
         """After the model and its hooks: to the tools that wait, again to the model, or out."""
+        calls = self.calls(state)
+        if calls:
+            return calls
         messages: list[BaseMessage] = value_of(state, "messages")[1] or []
-        calls = pending_calls(messages)
-        if calls and self.tools is not None:
-            return [Send(self.tools_name, [call]) for call in calls] if self.fan_out else self.tools_name
         if value_of(state, "structured_response")[1] is not None:
             return self.exit
         if messages and isinstance(messages[-1], ToolMessage):
             return self.entry
         return self.exit
+
+    def calls(self, state: Any) -> Any:
+        """To the tools that wait, if there are any."""
+        calls = pending_calls(value_of(state, "messages")[1] or []) if self.tools is not None else []
+        return [Send(self.tools_name, [call]) for call in calls] if self.fan_out else calls and self.tools_name
 
     def after_tools(self, state: Any) -> Any:
         """After a tool: out, if its answer is the agent's; else to the model."""
@@ -90,7 +96,7 @@ class Shape:
         return self.entry
 
     def jumping(self, otherwise: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """A routing function for a hook that may jump."""
+        """A routing function for a hook that may jump. A jump to the tools is none where no call waits for them."""
 
         def route(state: Any) -> Any:
             jump = value_of(state, "jump_to")[1]
@@ -98,7 +104,7 @@ class Shape:
                 return self.exit
             if jump == "model":
                 return self.entry
-            return self.after_turn(state) if jump == "tools" else otherwise(state)
+            return (self.calls(state) if jump == "tools" else None) or otherwise(state)
 
         return route
 
@@ -107,7 +113,7 @@ class Shape:
     def join(self, graph: StateGraph[Any, Any, Any, Any]) -> None:
         """Add hooks and edges to a graph that has the model and the tools."""
         for hook in (*self.before_agent, *self.before_model, *self.after_model, *self.after_agent):
-            graph.add_node(hook.node, hook.action)
+            graph.add_node(hook.node, hook.action, trace_policy=hook.trace)
         graph.add_edge(START, self.before_agent[0].node if self.before_agent else self.entry)
         self.chain(graph, self.before_agent, self.entry)
         self.chain(graph, self.before_model, self.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
@@ -13,7 +13,7 @@ from langchain_core.tools import BaseTool
 from headrace.agents.history import refused, repaired
 from headrace.agents.request import ModelRequest, ModelResponse, Outcome, alayered, layered
 from headrace.agents.structured_output import Effective, ProviderStrategy, ResponseFormat, ToolStrategy, effective, read
-from headrace.agents.watch import Watch, listened, tell_whole, watch_for
+from headrace.agents.watch import Watch, tell_whole, watching
 from headrace.errors import HeadraceError
 from headrace.graph.schema import value_of
 from headrace.messages import REMOVE_ALL_MESSAGES
@@ -25,6 +25,14 @@ Wrap = tuple[str, Callable[..., Any]]
 
 class InvalidModelError(HeadraceError, TypeError):
     """What was given as a model cannot do what the agent needs."""
+
+
+class Bound(NamedTuple):
+    """A model ready to be called: with the arguments bound to it, and its strategy for structured output."""
+
+    model: Any
+    arguments: dict[str, Any]
+    strategy: Effective | None
 
 
 class ModelNode:
@@ -52,8 +60,9 @@ class ModelNode:
         self.name = name
         self.source = source
         """A key of the state whose messages, if it has any, go to the model in place of the history."""
-        self.made: dict[str, Any] = {}
-        """The model bound to the agent's own tools, and its strategy."""
+        self.made: Bound | None = None
+        """The model bound to the agent's own tools."""
+        self.wrapped = bool(wraps or awraps)
         self.run: Callable[[ModelRequest], Outcome] = self.call
         for who, wrap in reversed(wraps):
             self.run = layered(wrap, self.run, who)
@@ -83,22 +92,24 @@ class ModelNode:
             tools=self.tools,
             response_format=self.response_format,
             state=state,
-            runtime=get_runtime(),
+            runtime=get_runtime() if self.wrapped else None,
         )
         return mended, request
 
     def call(self, request: ModelRequest) -> Outcome:
         """The innermost of the wrappers: the call itself."""
-        model, strategy = self.bound(request)
-        watch = watch_for(strategy)
-        return self.outcome(model.invoke(prompt_of(request), listened(watch)), request, strategy, watch)
+        model, arguments, strategy = self.bound(request)
+        watch, config = watching(strategy)
+        output = model.invoke(prompt_of(request), config, **arguments)
+        return self.outcome(output, request, strategy, watch)
 
     async def acall(self, request: ModelRequest) -> Outcome:
-        model, strategy = self.bound(request)
-        watch = watch_for(strategy)
-        return self.outcome(await model.ainvoke(prompt_of(request), listened(watch)), request, strategy, watch)
+        model, arguments, strategy = self.bound(request)
+        watch, config = watching(strategy)
+        output = await model.ainvoke(prompt_of(request), config, **arguments)
+        return self.outcome(output, request, strategy, watch)
 
-    def bound(self, request: ModelRequest) -> tuple[Any, Effective | None]:
+    def bound(self, request: ModelRequest) -> Bound:
         """The model with the request's tools and settings. The agent's own are bound once."""
         plain = (
             request.model is self.model
@@ -108,11 +119,10 @@ class ModelNode:
             and not request.model_settings
         )
         if not plain:
-            return bind(request)
-        if not self.made:
-            model, strategy = bind(request)
-            self.made = {"model": model, "strategy": strategy}
-        return self.made["model"], self.made["strategy"]
+            return unwrapped(*bind(request))
+        if self.made is None:
+            self.made = unwrapped(*bind(request))
+        return self.made
 
     def outcome(self, output: Any, request: ModelRequest, strategy: Effective | None, watch: Watch) -> Outcome:
         """What the model's answer comes to: with it, the answers to calls that are not for tools."""
@@ -154,6 +164,11 @@ def named(strategy: Effective | None, message: AIMessage) -> str:
 
 def bind(request: ModelRequest) -> tuple[Any, Effective | None]:
     """A model with tools, output schema and settings bound."""
+    if not hasattr(request.model, "invoke"):
+        raise InvalidModelError(
+            f"the request's model is {request.model!r}; a wrapper overrides it with a chat model, such as "
+            "init_chat_model makes of a name"
+        )
     strategy = effective(request.response_format, request.model)
     tools, settings = list(request.tools), dict(request.model_settings)
     choice = request.tool_choice
@@ -169,6 +184,18 @@ def bind(request: ModelRequest) -> tuple[Any, Effective | None]:
     if choice is not None:
         settings["tool_choice"] = choice
     return request.model.bind_tools(tools, **settings), strategy
+
+
+def unwrapped(model: Any, strategy: Effective | None) -> Bound:
+    """The model out of a binding that adds nothing but arguments: calling that would merge the config for nothing."""
+    if isinstance(model, RunnableBinding) and not model.config and not model.config_factories and calls_plainly(model):
+        return Bound(model.bound, dict(model.kwargs), strategy)
+    return Bound(model, {}, strategy)
+
+
+def calls_plainly(binding: RunnableBinding[Any, Any]) -> bool:
+    """Whether it is called as every binding is; a provider's own class may do more."""
+    return all(getattr(type(binding), name) is getattr(RunnableBinding, name) for name in ("invoke", "ainvoke"))
 
 
 def has_tools(model: Any) -> bool:

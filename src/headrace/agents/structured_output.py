@@ -119,6 +119,15 @@ def specs_of(schema: Any) -> list[SchemaSpec]:
     return [SchemaSpec.of(schema)]
 
 
+def distinct(specs: list[SchemaSpec]) -> list[SchemaSpec]:
+    """The kinds of objects, if their names tell them apart."""
+    names = [spec.name for spec in specs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InvalidGraphError([f"two schemas are called {twice[0]!r}; a model tells them apart by their names"])
+    return specs
+
+
 @dataclass(init=False)
 class ToolStrategy(Generic[SchemaT]):
     """The model calls a tool whose arguments are the object; works with every model that calls tools.
@@ -143,7 +152,7 @@ class ToolStrategy(Generic[SchemaT]):
         max_retries: int = MAX_RETRIES,
     ) -> None:
         self.schema = schema
-        self.schema_specs = specs_of(schema)
+        self.schema_specs = distinct(specs_of(schema))
         self.tool_message_content = tool_message_content
         self.handle_errors = handle_errors
         self.max_retries = max_retries

@@ -59,7 +59,7 @@ class Run:
     over = False
     """Its loop has ended."""
     endings: tuple[Callable[[], None], ...] = ()
-    """Called when it is over or stopped, perhaps twice, from any thread: frees what its nodes hold. They must not raise."""
+    """Called when it is over or stopped, perhaps twice, from any thread: they free what nodes hold, and never raise."""
 
     # how it is run
     pulled = False

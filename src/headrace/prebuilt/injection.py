@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from langchain_core.tools import InjectedToolArg
+from langchain_core.tools import InjectedToolArg, InjectedToolCallId
 from typing_extensions import get_type_hints
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidGraphError
 from headrace.graph.schema import value_of
 from headrace.prebuilt.tool_runtime import InjectedState, InjectedStore, ToolRuntime
 
 if TYPE_CHECKING:
+    from langchain_core.messages import ToolCall
     from langchain_core.tools import BaseTool
+
+KINDS: tuple[type, ...] = (InjectedState, InjectedStore, InjectedToolCallId, ToolRuntime)
 
 
 class ToolInjectionError(HeadraceError, ValueError):
@@ -28,19 +33,21 @@ class Injection:
     """Parameters for the state: with the key that is asked for, or None for all of it."""
     stores: tuple[str, ...]
     runtimes: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Parameters for the call's id, which langchain-core leaves to the model where the argument schema has no field."""
     optional: frozenset[str]
     """Those that the tool can do without."""
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset((*self.states, *self.stores, *self.runtimes))
+        return frozenset((*self.states, *self.stores, *self.runtimes, *self.ids))
 
-    def filled(self, tool: BaseTool, args: dict[str, Any], runtime: ToolRuntime) -> dict[str, Any]:
+    def filled(self, tool: BaseTool, call: ToolCall, runtime: ToolRuntime) -> dict[str, Any]:
         """The arguments of a call with ours in place of whatever the model gave under these names.
 
         ToolInjectionError where the graph has nothing to give.
         """
-        filled = {name: value for name, value in args.items() if name not in self.names}
+        filled = {name: value for name, value in call["args"].items() if name not in self.names}
         for name, key in self.states.items():
             if key is None:
                 filled[name] = runtime.state
@@ -54,13 +61,14 @@ class Injection:
                     "give the parameter a default, or write the key before"
                 )
         for name in self.stores:
-            if runtime.store is None:
+            if runtime.store is not None:
+                filled[name] = runtime.store
+            elif name not in self.optional:
                 raise ToolInjectionError(
                     f"tool {tool.name!r} wants a store as {name!r}, but the graph has none; compile it with store="
                 )
-            filled[name] = runtime.store
-        for name in self.runtimes:
-            filled[name] = runtime
+        filled.update(dict.fromkeys(self.runtimes, runtime))
+        filled.update(dict.fromkeys(self.ids, call["id"] or ""))
         return filled
 
 
@@ -69,24 +77,27 @@ def injection_of(tool: BaseTool) -> Injection | None:
     states: dict[str, str | None] = {}
     stores: list[str] = []
     runtimes: list[str] = []
+    ids: list[str] = []
     for name, annotation in annotations_of(tool).items():
-        if is_runtime(annotation):
-            runtimes.append(name)
-        for mark in get_args(annotation)[1:]:
+        check(tool, name, annotation)
+        for mark in marks_of(annotation):
             if named(mark, InjectedState):
                 states[name] = getattr(mark, "field", None)
             elif named(mark, InjectedStore):
                 stores.append(name)
-    if not (states or stores or runtimes):
+            elif named(mark, InjectedToolCallId):
+                ids.append(name)
+            elif named(mark, ToolRuntime):
+                runtimes.append(name)
+    if not (states or stores or runtimes or ids):
         return None
-    return Injection(states, tuple(stores), tuple(runtimes), optional_fields(tool))
+    return Injection(states, tuple(stores), tuple(runtimes), tuple(ids), optional_parameters(tool))
 
 
 def annotations_of(tool: BaseTool) -> dict[str, Any]:
     """The type hints of a tool's parameters: its function's, and those of its argument schema, which win."""
     found: dict[str, Any] = {}
-    code = (getattr(tool, "func", None), getattr(tool, "coroutine", None))
-    for one in (*(code if any(code) else (tool._run, tool._arun)), tool.args_schema):
+    for one in (*code_of(tool), tool.args_schema):
         if one is None or isinstance(one, dict):
             continue
         try:
@@ -96,15 +107,38 @@ def annotations_of(tool: BaseTool) -> dict[str, Any]:
     return found
 
 
-def optional_fields(tool: BaseTool) -> frozenset[str]:
-    """The parameters that have a default."""
+def code_of(tool: BaseTool) -> list[Any]:
+    """The functions that a tool calls: its own, or the methods of its class."""
+    given = (getattr(tool, "func", None), getattr(tool, "coroutine", None))
+    return [one for one in given if one is not None] or [tool._run, tool._arun]
+
+
+def optional_parameters(tool: BaseTool) -> frozenset[str]:
+    """The parameters that have a default: in the code, or in the argument schema, which wins."""
+    found = {
+        name: parameter.default is not parameter.empty
+        for one in code_of(tool)
+        for name, parameter in inspect.signature(one).parameters.items()
+    }
     fields = getattr(tool.args_schema, "model_fields", {})
-    return frozenset(name for name, field in fields.items() if not field.is_required())
+    found.update({name: not field.is_required() for name, field in fields.items()})
+    return frozenset(name for name, optional in found.items() if optional)
 
 
-def is_runtime(annotation: Any) -> bool:
-    """Whether a parameter asks for the runtime: `ToolRuntime`, also with its type arguments."""
-    return named(get_origin(annotation) or annotation, ToolRuntime)
+def marks_of(annotation: Any) -> list[Any]:
+    """What tells that a parameter is ours to give: marks, or the class of the runtime, also with type arguments."""
+    bare, *marks = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    found = [get_origin(bare) or bare, *marks]
+    return [one for one in found if any(named(one, kind) for kind in KINDS)]
+
+
+def check(tool: BaseTool, name: str, annotation: Any) -> None:
+    """InvalidGraphError for a mark where langchain-core does not look, so that the model would see the parameter."""
+    if get_origin(annotation) in (Union, UnionType) and any(marks_of(part) for part in get_args(annotation)):
+        raise InvalidGraphError([
+            f"parameter {name!r} of tool {tool.name!r} is {annotation!r}: inside of a union, a mark does not hide it "
+            "from the model; write ToolRuntime alone, which is always given, or Annotated[X | None, mark]"
+        ])  # fmt: skip
 
 
 def named(mark: Any, ours: type) -> bool:

@@ -30,7 +30,7 @@ def private_loop() -> asyncio.AbstractEventLoop:
     with STARTING:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="headrace-tools", daemon=True).start()
+            threading.Thread(target=_loop.run_forever, name="headrace tools", daemon=True).start()
         return _loop
 
 

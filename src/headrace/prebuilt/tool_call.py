@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_core.messages import ToolCall, ToolMessage
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool, StructuredTool, Tool
 from pydantic import ValidationError
 
+from headrace.config import current
 from headrace.engine.calls import COUNTED, requests
+from headrace.engine.task import Task
 from headrace.errors import InvalidUpdateError
 from headrace.messages import commands
 from headrace.prebuilt.injection import Injection, ToolInjectionError, injection_of
 from headrace.prebuilt.loop_thread import wait_for
-from headrace.prebuilt.tool_errors import HandleToolErrors, ToolCancelledError, ToolInvocationError, text_for
-from headrace.prebuilt.tool_policy import NO_POLICY, ToolPolicy, akept, kept
+from headrace.prebuilt.tool_errors import HandleToolErrors, ToolCancelledError, ToolInvocationError, insisted, text_for
+from headrace.prebuilt.tool_policy import NO_POLICY, ToolPolicy, akept, kept, told
+from headrace.prebuilt.tool_thread import in_thread
 from headrace.types import Command
 
 if TYPE_CHECKING:
@@ -86,8 +89,7 @@ class Caller:
         if tool is None:
             return self.unknown(request)
         try:
-            call = self.prepared(tool, request)
-            return kept(self.policy(tool), tool.name, lambda: invoked(tool, dict(call)))
+            return kept(self.policy(tool), request.tool_call, lambda: invoked(tool, self.prepared(tool, request)))
         except ToolInvocationError as error:
             return self.failed(request, error)
 
@@ -96,20 +98,25 @@ class Caller:
         if tool is None:
             return self.unknown(request)
         try:
-            call = self.prepared(tool, request)
-            return await akept(self.policy(tool), tool.name, lambda: ainvoked(tool, dict(call)))
+            policy, call = self.policy(tool), request.tool_call
+            return await akept(policy, call, lambda: ainvoked(tool, self.prepared(tool, request)))
         except ToolInvocationError as error:
             return self.failed(request, error)
+
+    def shows_runtime(self, tool: BaseTool | None) -> bool:
+        """Whether somebody looks at the runtime of a call: a wrapper, or the tool."""
+        injected = tool is not None and self.injections[tool.name] is not None
+        return injected or self.wrap is not None or self.awrap is not None
 
     def policy(self, tool: BaseTool) -> ToolPolicy:
         return self.policies.get(tool.name, NO_POLICY)
 
-    def prepared(self, tool: BaseTool, request: ToolCallRequest) -> ToolCall:
-        """The call with what we inject among its arguments."""
+    def prepared(self, tool: BaseTool, request: ToolCallRequest) -> dict[str, Any]:
+        """The call with what we inject among its arguments, for one attempt."""
         call = request.tool_call
         injection = self.injections[tool.name] if self.tools.get(tool.name) is tool else injection_of(tool)
-        args = call["args"] if injection is None else injection.filled(tool, call["args"], request.runtime)
-        return ToolCall(name=call["name"], args=args, id=call["id"], type="tool_call")
+        args = call["args"] if injection is None else injection.filled(tool, call, within_fence(request.runtime))
+        return {"name": call["name"], "args": args, "id": call["id"] or "", "type": "tool_call"}
 
     def unknown(self, request: ToolCallRequest) -> ToolMessage:
         """The answer to a call of a tool that is not there."""
@@ -119,10 +126,19 @@ class Caller:
 
     def failed(self, request: ToolCallRequest, error: Exception) -> ToolMessage:
         """The answer in place of an error; the error itself, if it is not to be handled."""
-        text = None if isinstance(error, ToolInjectionError) else text_for(self.handle_errors, error)
+        ours = isinstance(error, ToolInjectionError) or insisted(error)
+        text = None if ours else text_for(self.handle_errors, error)
         if text is None:
             raise error
         return refusal(request.tool_call, text)
+
+
+def within_fence(runtime: ToolRuntime) -> ToolRuntime:
+    """The runtime as an attempt with a timeout has it: what it tells is dropped once its time is up."""
+    task = current.get()
+    if not isinstance(task, Task) or runtime.emit in (None, task.emit):
+        return runtime
+    return replace(runtime, config=task.config, stream_writer=task.writer, emit=task.emit)
 
 
 def refusal(call: ToolCall, text: str) -> ToolMessage:
@@ -139,19 +155,21 @@ def invoked(tool: BaseTool, call: dict[str, Any]) -> Any:
     except ValidationError as error:
         raise misfit(tool, call, error) from error
     except asyncio.CancelledError as error:
-        raise ToolCancelledError(tool.name) from error
+        raise told(call["id"], ToolCancelledError(tool.name)) from error
 
 
 async def ainvoked(tool: BaseTool, call: dict[str, Any]) -> Any:
     """What a tool returns to async code. A cancellation that nobody asked for is an error of the tool."""
     before = requests()
     try:
+        if isinstance(tool, (StructuredTool, Tool)) and tool.coroutine is None:
+            return await in_thread(lambda: tool.invoke(call))
         return await tool.ainvoke(call)
     except ValidationError as error:
         raise misfit(tool, call, error) from error
     except asyncio.CancelledError as error:
         if COUNTED and requests() <= before:
-            raise ToolCancelledError(tool.name) from error
+            raise told(call["id"], ToolCancelledError(tool.name)) from error
         raise
 
 
@@ -168,7 +186,7 @@ def misfit(tool: BaseTool, call: dict[str, Any], error: ValidationError) -> Exce
 
 def answers(answer: Any, request: ToolCallRequest, messages_key: str) -> list[Answer]:
     """The messages and commands that a tool's answer is."""
-    several: list[Any] = answer if isinstance(answer, list) else [answer]
+    several = [named(one, request.tool_call, messages_key) for one in (answer if isinstance(answer, list) else [answer])]
     for one in several:
         if not isinstance(one, (ToolMessage, Command)):
             raise InvalidUpdateError(
@@ -182,13 +200,41 @@ def answers(answer: Any, request: ToolCallRequest, messages_key: str) -> list[An
     return [*several, done]
 
 
+def named(answer: Any, call: ToolCall, messages_key: str) -> Any:
+    """The answer with the tool's name on the message to the call, which some providers want."""
+    if isinstance(answer, ToolMessage):
+        fits = answer.tool_call_id == (call["id"] or "") and answer.name is None
+        return answer.model_copy(update={"name": call["name"]}) if fits else answer
+    update: Any = answer.update if isinstance(answer, Command) else None
+    messages = update.get(messages_key) if isinstance(update, dict) else None
+    if not isinstance(messages, list):
+        return answer
+    return replace(answer, update={**update, messages_key: [named(one, call, messages_key) for one in messages]})
+
+
 def answered_by(answer: Answer, call: ToolCall, messages_key: str) -> bool:
     """Whether this answers the call in the history; a command for another graph takes the history there."""
     if isinstance(answer, ToolMessage):
-        return answer.tool_call_id == call["id"]
+        return answer.tool_call_id == (call["id"] or "")
     if answer.graph is not None:
         return True
-    update = dict(answer.update) if isinstance(answer.update, list) else answer.update
-    messages = (update.get(messages_key) or ()) if isinstance(update, Mapping) else getattr(update, messages_key, ())
-    several = messages if isinstance(messages, (list, tuple)) else (messages,)
-    return any(isinstance(one, ToolMessage) and one.tool_call_id == call["id"] for one in several)
+    return any((call["id"] or "") == call_of(one) for one in messages_in(answer.update, messages_key))
+
+
+def call_of(message: Any) -> str | None:
+    """The id of the call that a message answers, which may be given as a dict; None for other messages."""
+    found = message.get("tool_call_id") if isinstance(message, Mapping) else getattr(message, "tool_call_id", None)
+    return None if found is None else str(found)
+
+
+def messages_in(update: Any, messages_key: str) -> Iterable[Any]:
+    """The messages in a command's update, which has keys, pairs of keys and values, or is the messages themselves."""
+    if isinstance(update, (list, tuple)):
+        pairs = [one for one in update if isinstance(one, (list, tuple)) and len(one) == 2]
+        return [*update, *(one for key, value in pairs if key == messages_key for one in as_list(value))]
+    return as_list(update.get(messages_key) if isinstance(update, Mapping) else getattr(update, messages_key, None))
+
+
+def as_list(value: Any) -> list[Any]:
+    """One message or several."""
+    return [*value] if isinstance(value, (list, tuple)) else [value]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from headrace.errors import HeadraceError
 
 TOOL_CALL_ERROR_TEMPLATE = "Error: {error}\nCorrect the mistake, or go on without this tool."
 """What a model is told of a tool's error where no text of the caller's own says it."""
+
+INSISTED = "__headrace_insisted__"
 
 HandleToolErrors: TypeAlias = "bool | str | type[Exception] | tuple[type[Exception], ...] | Callable[..., str]"
 """True: every error becomes a message; False: none does; a text: that text for every error; exception types: only
@@ -27,6 +30,10 @@ class ToolInvocationError(HeadraceError):
         super().__init__(
             f"tool {tool_name!r} cannot be called with {self.tool_kwargs!r}: {reasons(source, tool_kwargs)}"
         )
+
+
+class InvalidAnswerError(HeadraceError, ValueError):
+    """The caller's answer to a question does not fit it. Nothing was done, and the question can be answered again."""
 
 
 class ToolTimeoutError(HeadraceError, TimeoutError):
@@ -69,6 +76,21 @@ def text_for(handle: HandleToolErrors, error: Exception) -> str | None:
     if isinstance(handle, (type, tuple)):
         return TOOL_CALL_ERROR_TEMPLATE.format(error=described(error)) if isinstance(error, handle) else None
     return handle(error) if isinstance(error, covered_by(handle)) else None
+
+
+@contextmanager
+def insisting() -> Iterator[None]:
+    """Errors in here are for the caller of the run, whatever else becomes of errors around a tool's call."""
+    try:
+        yield
+    except Exception as error:
+        vars(error)[INSISTED] = True
+        raise
+
+
+def insisted(error: Exception) -> bool:
+    """Whether an error is for the caller of the run, and no model is to be told of it instead."""
+    return INSISTED in vars(error)
 
 
 def described(error: Exception) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as as_tool
 
@@ -30,7 +31,7 @@ from headrace.prebuilt.tool_call import (
 from headrace.prebuilt.tool_errors import TOOL_CALL_ERROR_TEMPLATE, HandleToolErrors, ToolInvocationError
 from headrace.prebuilt.tool_policy import ToolPolicy
 from headrace.prebuilt.tool_runtime import InjectedState, InjectedStore, ToolRuntime, bare_runtime
-from headrace.types import Command, Send
+from headrace.types import Command, Interrupt, Send
 from headrace.workers import spread
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 Shape = Literal["keys", "list"]
 """Whether the node's state has keys, or is the list of messages itself."""
+
+
+UNSEEN = bare_runtime({}, None, None, [])
+"""The runtime of a call where nobody looks at it."""
 
 
 class Asked(NamedTuple):
@@ -124,9 +129,10 @@ class ToolNode(Runnable[Any, Any]):
             return wait_for(lambda: self.ainvoke(input, config))
         asked = self.asked(input)
         requests = self.requests(asked, config)
-        if len(requests) == 1:
-            return self.update([self.caller.call(requests[0])], asked.shape)
-        outcomes = spread(lambda index: self.caller.call(requests[index]), len(requests), self.max_concurrency)
+        with reaching(config):
+            if len(requests) == 1:
+                return self.update([self.caller.call(requests[0])], asked.shape)
+            outcomes = spread(lambda index: self.caller.call(requests[index]), len(requests), self.at_a_time())
         return self.update(settled(outcomes), asked.shape)
 
     async def ainvoke(self, input: Any, config: GuestConfig | None = None, **_: Any) -> Any:
@@ -135,13 +141,27 @@ class ToolNode(Runnable[Any, Any]):
             return await asyncio.to_thread(self.invoke, input, config)
         asked = self.asked(input)
         requests = self.requests(asked, config)
-        if len(requests) == 1:
-            return self.update([await self.caller.acall(requests[0])], asked.shape)
-        return self.update(settled(await self.gathered(requests)), asked.shape)
+        with reaching(config):
+            if len(requests) == 1:
+                return self.update([await self.caller.acall(requests[0])], asked.shape)
+            outcomes = await self.gathered(requests)
+        return self.update(settled(outcomes), asked.shape)
+
+    def at_a_time(self) -> int | None:
+        """How many calls run at a time; None: all of them.
+
+        One by one where a question is answered: the first that asks gets the answer, and that must be the call whose
+        question was shown (see `settled`).
+        """
+        task = current.get()
+        answered = isinstance(task, Task) and bool(task.answers or task.run.answers)
+        return 1 if answered else self.max_concurrency
 
     async def gathered(self, requests: Sequence[ToolCallRequest]) -> list[Any]:
         """What each call comes to; an exception is an outcome."""
-        room = asyncio.Semaphore(self.max_concurrency or max(1, len(requests)))
+        if not requests:
+            return []
+        room = asyncio.Semaphore(self.at_a_time() or max(1, len(requests)))
 
         async def call(request: ToolCallRequest) -> list[Answer]:
             async with room:
@@ -173,11 +193,14 @@ class ToolNode(Runnable[Any, Any]):
         return Asked(pending_calls(messages), input, "keys")
 
     def requests(self, asked: Asked, config: GuestConfig | None) -> list[ToolCallRequest]:
-        """One request per call."""
+        """One request per call, with its runtime where somebody looks at it."""
         task = current.get()
         return [
             ToolCallRequest(
-                call, self.tools_by_name.get(call["name"]), asked.state, self.runtime(call, asked, task, config)
+                call,
+                tool := self.tools_by_name.get(call["name"]),
+                asked.state,
+                self.runtime(call, asked, task, config) if self.caller.shows_runtime(tool) else UNSEEN,
             )
             for call in asked.calls
         ]
@@ -188,8 +211,9 @@ class ToolNode(Runnable[Any, Any]):
         if not isinstance(task, Task):
             return bare_runtime(cast("Any", ensure_config(config)), call["id"], asked.state, tools)
         runtime = task.runtime
+        own = task.config if is_own(config) else cast("Any", ensure_config(config))
         return ToolRuntime(
-            asked.state, runtime.context, task.config, runtime.stream_writer, call["id"], runtime.store, tools,
+            asked.state, runtime.context, own, runtime.stream_writer, call["id"], runtime.store, tools,
             runtime.execution_info, runtime.server_info, task.emit,
         )  # fmt: skip
 
@@ -204,6 +228,25 @@ class ToolNode(Runnable[Any, Any]):
         mine = [command for command in commands if command.graph is None]
         up = [command for command in commands if command.graph is not None]
         return [*([update] if messages else []), *mine, *merged(up)]
+
+
+def is_own(config: GuestConfig | None) -> bool:
+    """Whether this is the config of the node around, which the tools find by themselves."""
+    task = current.get()
+    return config is None or (isinstance(task, Task) and config is cast("Any", task.config))
+
+
+@contextmanager
+def reaching(config: GuestConfig | None) -> Iterator[None]:
+    """Callbacks, tags and whatever else is in a config reach the tools that are called inside."""
+    if is_own(config):
+        yield
+        return
+    token = var_child_runnable_config.set(ensure_config(config))
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(token)
 
 
 def by_name(tools: Sequence[Any]) -> dict[str, BaseTool]:
@@ -226,24 +269,29 @@ def by_name(tools: Sequence[Any]) -> dict[str, BaseTool]:
 
 def pending_calls(messages: Any) -> list[ToolCall]:
     """The calls of the last AIMessage that no later message answers."""
-    answered: set[str | None] = set()
+    answered: set[str] = set()
     for message in reversed(messages):
         if isinstance(message, AIMessage):
-            return [call for call in message.tool_calls if call["id"] not in answered]
+            return [call for call in message.tool_calls if (call["id"] or "") not in answered]
         if isinstance(message, ToolMessage):
             answered.add(message.tool_call_id)
     return []
 
 
 def settled(outcomes: list[Any]) -> list[list[Answer]]:
-    """The answers, if all calls have one; else the first error, or all questions as one."""
+    """The answers, if all calls have one; else the first error, or all questions as one.
+
+    Calls that ask at the same time in one task have one place among its questions: the first call's is shown, and the
+    others ask again when it is answered.
+    """
     errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if not errors:
         return outcomes
     final = next((error for error in errors if not isinstance(error, GraphInterrupt)), None)
-    raise final or GraphInterrupt([
-        question for error in errors if isinstance(error, GraphInterrupt) for question in error.interrupts
-    ])  # fmt: skip
+    asked: dict[str, Interrupt] = {}
+    for question in (one for error in errors if isinstance(error, GraphInterrupt) for one in error.interrupts):
+        asked.setdefault(question.id, question)
+    raise final or GraphInterrupt(tuple(asked.values()))
 
 
 def merged(commands: list[Command[Any]]) -> list[Command[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Annotated, Any, Generic
 
 from langchain_core.tools import InjectedToolArg
 from langchain_core.tools.base import _DirectlyInjectedToolArg
@@ -37,8 +37,17 @@ class InjectedStore(InjectedToolArg):
     """Marks a tool's parameter that gets the graph's store: `store: Annotated[Any, InjectedStore()]`."""
 
 
+class Unread(InjectedToolArg):
+    """What is neither validated nor dumped with a tool's other arguments."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        ignored = core_schema.plain_serializer_function_ser_schema(lambda _: None)
+        return core_schema.any_schema(serialization=ignored)
+
+
 @dataclass
-class ToolRuntime(_DirectlyInjectedToolArg, Generic[ContextT, StateT]):
+class ToolRuntime(Unread, _DirectlyInjectedToolArg, Generic[ContextT, StateT]):
     """What a tool with a parameter `runtime: ToolRuntime` gets, made for each call."""
 
     state: StateT
@@ -57,11 +66,14 @@ class ToolRuntime(_DirectlyInjectedToolArg, Generic[ContextT, StateT]):
     emit: Callable[[str, Any], None] | None = field(default=None, repr=False, compare=False)
     """Puts an event of a mode on the stream; None outside a graph."""
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Neither validated nor dumped with the tool's other arguments."""
-        ignored = core_schema.plain_serializer_function_ser_schema(lambda _: None)
-        return core_schema.any_schema(serialization=ignored)
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, types: Any) -> Any:
+            """With a mark for Pydantic, which else validates and dumps it like any dataclass, the whole state in it."""
+            alias = super().__class_getitem__(types)
+            marked = Annotated[alias, Unread]
+            marked.__mro_entries__ = alias.__mro_entries__  # so that it can be subclassed
+            return marked
 
     def emit_output_delta(self, delta: Any) -> None:
         """Stream a part of the tool's output before it is whole, as `tool-output-delta` in mode `tools`.

@@ -1,21 +1,126 @@
-"""Middleware for agents."""
+"""Middleware for agents: what it is written with, and the ready-made ones, each in a file of its own."""
 
-from headrace.agents.middleware.base import AgentMiddleware, hook_config
-from headrace.agents.middleware.decorators import (
-    after_agent,
-    after_model,
-    before_agent,
-    before_model,
-    dynamic_prompt,
-    wrap_model_call,
-    wrap_tool_call,
-)
-from headrace.agents.request import ExtendedModelResponse, ModelCallResult, ModelRequest, ModelResponse
-from headrace.agents.state import AgentState, InputAgentState, OutputAgentState
-from headrace.prebuilt.tool_call import ToolCallRequest
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace.agents.middleware.base import AgentMiddleware, hook_config
+    from headrace.agents.middleware.context_editing import ClearToolUsesEdit, ContextEdit, ContextEditingMiddleware
+    from headrace.agents.middleware.decorators import (
+        after_agent,
+        after_model,
+        before_agent,
+        before_model,
+        dynamic_prompt,
+        wrap_model_call,
+        wrap_tool_call,
+    )
+    from headrace.agents.middleware.file_search import FilesystemFileSearchMiddleware
+    from headrace.agents.middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOnConfig
+    from headrace.agents.middleware.model_call_limit import ModelCallLimitExceededError, ModelCallLimitMiddleware
+    from headrace.agents.middleware.model_fallback import ModelFallbackMiddleware
+    from headrace.agents.middleware.model_retry import ModelRetryMiddleware
+    from headrace.agents.middleware.pii import PIIMiddleware
+    from headrace.agents.middleware.provider_tool_search import ProviderToolSearchMiddleware
+    from headrace.agents.middleware.redaction import PIIDetectionError, PIIMatch, RedactionRule
+    from headrace.agents.middleware.shell.execution import (
+        BaseExecutionPolicy,
+        CodexSandboxExecutionPolicy,
+        DockerExecutionPolicy,
+        HostExecutionPolicy,
+    )
+    from headrace.agents.middleware.shell_tool import ShellToolMiddleware
+    from headrace.agents.middleware.summarization import SummarizationMiddleware, TriggerClause
+    from headrace.agents.middleware.todo import PlanningState, Todo, TodoListMiddleware
+    from headrace.agents.middleware.tool_call_limit import ToolCallLimitExceededError, ToolCallLimitMiddleware
+    from headrace.agents.middleware.tool_emulator import LLMToolEmulator
+    from headrace.agents.middleware.tool_error import ToolErrorMiddleware
+    from headrace.agents.middleware.tool_retry import ToolRetryMiddleware
+    from headrace.agents.middleware.tool_selection import LLMToolSelectorMiddleware
+    from headrace.agents.middleware.types import (
+        AgentState,
+        ExtendedModelResponse,
+        InputAgentState,
+        ModelCallResult,
+        ModelRequest,
+        ModelResponse,
+        OutputAgentState,
+        Runtime,
+        ToolCallRequest,
+        TracePolicy,
+    )
+
+CONTENTS = {
+    "base": ("AgentMiddleware", "hook_config"),
+    "context_editing": ("ClearToolUsesEdit", "ContextEdit", "ContextEditingMiddleware"),
+    "decorators": (
+        "after_agent",
+        "after_model",
+        "before_agent",
+        "before_model",
+        "dynamic_prompt",
+        "wrap_model_call",
+        "wrap_tool_call",
+    ),
+    "shell.execution": (
+        "BaseExecutionPolicy",
+        "CodexSandboxExecutionPolicy",
+        "DockerExecutionPolicy",
+        "HostExecutionPolicy",
+        "ShellStartError",
+    ),
+    "file_search": ("FilesystemFileSearchMiddleware",),
+    "human_in_the_loop": ("HumanInTheLoopMiddleware", "InterruptOnConfig"),
+    "model_call_limit": ("ModelCallLimitExceededError", "ModelCallLimitMiddleware"),
+    "model_fallback": ("ModelFallbackMiddleware",),
+    "model_retry": ("ModelRetryMiddleware",),
+    "pii": ("PIIMiddleware",),
+    "provider_tool_search": ("ProviderToolSearchMiddleware",),
+    "redaction": ("PIIDetectionError", "PIIMatch", "RedactionRule"),
+    "shell_tool": ("ShellToolMiddleware",),
+    "summarization": ("SummarizationMiddleware", "TriggerClause"),
+    "todo": ("PlanningState", "Todo", "TodoListMiddleware"),
+    "tool_call_limit": ("ToolCallLimitExceededError", "ToolCallLimitMiddleware"),
+    "tool_emulator": ("LLMToolEmulator",),
+    "tool_error": ("ToolErrorMiddleware",),
+    "tool_retry": ("ToolRetryMiddleware",),
+    "tool_selection": ("LLMToolSelectorMiddleware",),
+    "types": (
+        "AgentState",
+        "ExtendedModelResponse",
+        "InputAgentState",
+        "ModelCallResult",
+        "ModelRequest",
+        "ModelResponse",
+        "OutputAgentState",
+        "Runtime",
+        "ToolCallRequest",
+        "TracePolicy",
+    ),
+}
+"""The public names of each module."""
+
+HOMES = {name: module for module, names in CONTENTS.items() for name in names}
 
 __all__ = [
-    "AgentMiddleware", "AgentState", "ExtendedModelResponse", "InputAgentState", "ModelCallResult", "ModelRequest",
-    "ModelResponse", "OutputAgentState", "ToolCallRequest", "after_agent", "after_model", "before_agent",
-    "before_model", "dynamic_prompt", "hook_config", "wrap_model_call", "wrap_tool_call",
+    "AgentMiddleware", "AgentState", "BaseExecutionPolicy", "ClearToolUsesEdit", "CodexSandboxExecutionPolicy",
+    "ContextEdit", "ContextEditingMiddleware", "DockerExecutionPolicy", "ExtendedModelResponse",
+    "FilesystemFileSearchMiddleware", "HostExecutionPolicy", "HumanInTheLoopMiddleware", "InputAgentState",
+    "InterruptOnConfig", "LLMToolEmulator", "LLMToolSelectorMiddleware", "ModelCallLimitExceededError",
+    "ModelCallLimitMiddleware", "ModelCallResult", "ModelFallbackMiddleware", "ModelRequest", "ModelResponse",
+    "ModelRetryMiddleware", "OutputAgentState", "PIIDetectionError", "PIIMatch", "PIIMiddleware", "PlanningState",
+    "ProviderToolSearchMiddleware", "RedactionRule", "Runtime", "ShellStartError", "ShellToolMiddleware",
+    "SummarizationMiddleware", "Todo", "TodoListMiddleware", "ToolCallLimitExceededError",
+    "ToolCallLimitMiddleware", "ToolCallRequest", "ToolErrorMiddleware", "ToolRetryMiddleware", "TracePolicy",
+    "TriggerClause", "after_agent", "after_model", "before_agent", "before_model", "dynamic_prompt", "hook_config",
+    "wrap_model_call", "wrap_tool_call",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Each name from its home when it is asked for: an agent uses few of them."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

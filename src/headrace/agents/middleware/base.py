@@ -38,7 +38,6 @@ class AgentMiddleware(Generic[StateT, ContextT, ResponseT]):
     tools: Sequence[BaseTool] = ()
     """Tools that it adds to the agent's."""
     trace_policy: TracePolicy | None = None
-    transformers: Sequence[Any] = ()
 
     @property
     def name(self) -> str:
@@ -72,7 +71,7 @@ class AgentMiddleware(Generic[StateT, ContextT, ResponseT]):
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[ResponseT]]
     ) -> ModelCallResult[ResponseT]:
-        """Around the call of the model: call `handler` with this request or another one, again after an error, or not."""
+        """Around the call of the model: call `handler` with this request or another, again after an error, or not."""
         raise NotImplementedError(type(self).__name__)
 
     async def awrap_model_call(

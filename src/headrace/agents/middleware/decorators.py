@@ -13,6 +13,7 @@ from headrace.agents.middleware.base import AgentMiddleware, hook_config
 from headrace.agents.request import ModelRequest
 from headrace.agents.state import AgentState, JumpTo
 from headrace.engine.program import is_async
+from headrace.graph.node import name_of
 
 
 def made(
@@ -24,7 +25,7 @@ def made(
     name: str | None = None,
 ) -> AgentMiddleware[Any, Any, Any]:
     """A middleware whose hook is the function, in the form that it has."""
-    title = name or getattr(function, "__name__", type(function).__name__)
+    title = name or name_of(function)
 
     if is_async(function):
 

@@ -13,9 +13,11 @@ from headrace.agents.state import (
     PrivateStateAttr,
 )
 from headrace.prebuilt.tool_call import ToolCallRequest
+from headrace.runtime import Runtime
+from headrace.types import TracePolicy
 
 __all__ = [
     "AgentMiddleware", "AgentState", "ExtendedModelResponse", "InputAgentState", "JumpTo", "ModelCallResult",
     "ModelRequest", "ModelResponse", "OmitFromInput", "OmitFromOutput", "OmitFromSchema", "OutputAgentState",
-    "PrivateStateAttr", "ToolCallRequest", "hook_config",
+    "PrivateStateAttr", "Runtime", "ToolCallRequest", "TracePolicy", "hook_config",
 ]  # fmt: skip

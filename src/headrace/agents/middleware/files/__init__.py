@@ -1,0 +1,1 @@
+"""Searching files below a root, by name and by content."""

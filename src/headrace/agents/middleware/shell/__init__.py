@@ -1,0 +1,1 @@
+"""A shell for agents: where it runs, how it is kept, what comes back."""

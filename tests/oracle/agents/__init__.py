@@ -1,0 +1,1 @@
+"""The same scripted agent of langchain and of headrace."""
