@@ -5,7 +5,7 @@ VENV := $(or $(VIRTUAL_ENV),.venv)
 PYTHON := $(VENV)/bin/python
 BOOT := $(firstword $(wildcard $(PYTHON)) python3)
 
-.PHONY: run test lint bench coverage coverage-report format pythons installs mutate env
+.PHONY: run test lint bench bench-agent coverage coverage-report format pythons installs mutate env
 
 run: env  ## the README's main job
 	"$(VENV)/bin/headrace" run examples/joke.py:graph '{"topic": "ice cream"}'
@@ -22,6 +22,9 @@ lint: env  ## style, types, layers
 
 bench: env  ## headrace beside langgraph
 	"$(PYTHON)" bench/engine.py $(ARGS)
+
+bench-agent: env  ## its agents beside langchain's and openai-agents
+	"$(PYTHON)" bench/agent.py $(ARGS)
 
 coverage: test coverage-report  ## the tests, then what they did not reach
 

@@ -1,4 +1,4 @@
-"""What each workload may cost: rows 1 to 9 of the design's performance budget, as data."""
+"""What each workload may cost: rows 1 to 9 and 12 of the design's performance budget, as data."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ NO_GOAL = Goal()
 IMPORT_MS = Goal(at_most=60)
 IMPORT_MODULES = Goal(at_most=180)
 
+# An agent cannot do without langchain-core's models, messages and tools: times what these take alone.
+IMPORT_AGENTS = Goal(at_most=1.25)
+
 # Row 2, and its two exceptions: both pay a thread round trip (17-40 us) at every step.
 CHAIN = Goal(times=15)
 CHAIN_NEWS = Goal(times=5)
@@ -64,7 +67,10 @@ HISTORY_5000 = Goal(times=20)
 CROWD = Goal(times=10)
 PARKED_KB = Goal(at_most=8)
 
-EXPONENTS = {"chain": 1.1, "fan-out": 1.1, "history": 0.25}
+# Row 12. A turn is a call of the model and the calls of its tools; what they take by themselves is subtracted.
+AGENT_TURN = Goal(times=5)
+
+EXPONENTS = {"agent": 1.1, "chain": 1.1, "fan-out": 1.1, "history": 0.25}
 """Highest exponent of total cost over size, by kind of series: 1 is linear, 0 does not depend on size.
 
 Above the ideal by what a fit over noisy points needs; an append copies the list, which is 3 us of

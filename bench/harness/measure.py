@@ -34,6 +34,11 @@ class Engine:
     """Anything that has the public module layout under `root`."""
 
     root: str
+    package: str = ""
+    """What it is called on PyPI, where that is not the root."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "package", self.package or self.root)
 
     def get(self, module: str, name: str) -> Any:
         return getattr(importlib.import_module(f"{self.root}.{module}"), name)
@@ -46,10 +51,12 @@ class Workload:
     row: int
     name: str
     unit: str
-    build: Callable[[Engine], Probe]
+    build: Callable[[Engine], Probe | None]
+    """None: the engine has no such thing."""
     goal: Goal = NO_GOAL
-    reference: Callable[[], Probe] | None = None
-    """What the work costs with no engine at all; measured in every round and subtracted."""
+    reference: Callable[[Engine], Probe] | None = None
+    """What the work costs with no engine at all, for one that calls what this engine calls; measured
+    before each of its passes and subtracted."""
     effort: float = 1.0
     """Rounds for each one asked for: fewer where a pass is long or its result does not vary, more
     where a small difference of large numbers is looked for."""
@@ -104,22 +111,26 @@ def settle() -> None:
 def measure(workload: Workload, engines: list[Engine], rounds: int) -> Measurement:
     """All rounds of a workload; an engine that fails is left out of the rest and named in `errors`."""
     result = Measurement(workload)
-    probes: dict[str, Probe] = {}
+    probes: dict[str, tuple[Probe, Probe]] = {}
     for engine in engines:
         with result.noting(engine.root):
             probe = workload.build(engine)
-            probe()  # the first pass of anything is a warm-up
-            probes[engine.root] = probe
-    reference = workload.reference() if workload.reference else None
-    if reference:
-        reference()
+            if probe is None:
+                continue
+            probes[engine.root] = probe, workload.reference(engine) if workload.reference else _nothing
+            for warm_up in probes[engine.root]:  # the first pass of anything
+                warm_up()
     for _ in range(max(1, round(rounds * workload.effort))):
-        base = _collected(reference) if reference else 0.0
-        for root, probe in probes.items():
+        for root, (probe, reference) in probes.items():
             if root not in result.errors:
                 with result.noting(root):
+                    base = _collected(reference)
                     result.samples.setdefault(root, []).append(_collected(probe) - base)
     return result
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 def _collected(probe: Probe) -> float:

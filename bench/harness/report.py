@@ -7,25 +7,30 @@ from collections.abc import Iterable
 
 from budget import EXPONENTS
 
-from harness.measure import Measurement, Workload
+from harness.measure import Engine, Measurement, Workload
 
 
-def heading(peer: str, ours: str) -> str:
-    line = f"{'row':>3}  {'workload':<42} {'unit':<8} {peer:>10} {ours:>10} {'ratio':>7} {'goal':>7}"
+def heading(engines: list[Engine]) -> str:
+    names = " ".join(f"{engine.package:>{_width(engine)}}" for engine in engines)
+    line = f"{'row':>3}  {'workload':<42} {'unit':<8} {names} {'ratio':>7} {'goal':>7}"
     return f"CPU time, us unless the unit says otherwise; medians\n\n{line}\n{'-' * (len(line) + 6)}"
 
 
-def line(measurement: Measurement, peer: str, ours: str) -> str:
+def line(measurement: Measurement, engines: list[Engine], peer: str, ours: str) -> str:
     """One line of the table; an engine's failure stands in brackets below it."""
     workload = measurement.workload
     ratio = measurement.ratio(peer, ours)
     cells = [
         f"{workload.row:>3}  {workload.name:<42} {workload.unit:<8}",
-        f"{_number(measurement.median(peer)):>10} {_number(measurement.median(ours)):>10}",
+        *(f"{_number(measurement.median(engine.root)):>{_width(engine)}}" for engine in engines),
         f"{'-' if ratio is None else f'{ratio:.1f}x':>7} {workload.goal!s:>7}  {verdict(measurement, peer, ours)}",
     ]
     failures = [f"\n     [{root}] {text[:160]}" for root, text in measurement.errors.items()]
     return " ".join(cells).rstrip() + "".join(failures)
+
+
+def _width(engine: Engine) -> int:
+    return max(10, len(engine.package))
 
 
 def verdict(measurement: Measurement, peer: str, ours: str) -> str:
@@ -43,7 +48,7 @@ def scaling(measurements: Iterable[Measurement], roots: Iterable[str], ours: str
     for measurement in measurements:
         if measurement.workload.series:
             series.setdefault(measurement.workload.series[0], []).append(measurement)
-    lines = [f"{'series':<24} {'engine':<10} {'exponent':>8} {'goal':>7}        us per unit at each size"]
+    lines = [f"{'series':<32} {'engine':<10} {'exponent':>8} {'goal':>7}        us per unit at each size"]
     for name, points in series.items():
         for root in roots:
             text = _series_line(name, root, _sizes(points, root), judged=root == ours)
@@ -68,7 +73,7 @@ def _series_line(name: str, root: str, points: list[tuple[Workload, int, float]]
     bound = next(value for kind, value in EXPONENTS.items() if name.startswith(kind))
     mark = ("ok" if slope <= bound else "MISS") if judged else ""
     costs = "  ".join(f"{size}: {_number(cost)}" for _, size, cost in points)
-    return f"{name:<24} {root:<10} {slope:>8.2f} {f'<={bound:g}':>7}  {mark:<4}  {costs}"
+    return f"{name:<32} {root:<10} {slope:>8.2f} {f'<={bound:g}':>7}  {mark:<4}  {costs}"
 
 
 def exponent(points: list[tuple[int, float]]) -> float:

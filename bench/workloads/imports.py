@@ -1,4 +1,4 @@
-"""Row 1: what `import <engine>.graph` costs in a fresh process with its bytecode cached."""
+"""Row 1: what `import <engine>.graph`, or `.agents`, costs in a fresh process with its bytecode cached."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ FIRST_RUN = (
     "graph.invoke({{'x': 0}}); " + SPENT
 )
 
+AGENTS = "import {root}.agents; " + SPENT
+OPENAI_AGENTS = "import agents; " + SPENT
+# By names: the packages themselves are empty until they are asked for something.
+CORE = (
+    "from langchain_core.language_models import BaseChatModel; from langchain_core.messages import AIMessage; "
+    "from langchain_core.tools import StructuredTool; " + SPENT
+)
+
 
 def workloads() -> Iterator[Workload]:
     yield Workload(1, "import, whole process", "ms", lambda engine: _fresh(engine, IMPORT, 0), budget.IMPORT_MS)
@@ -33,6 +41,30 @@ def workloads() -> Iterator[Workload]:
     )
     # Not judged: what the import puts off comes due here.
     yield Workload(1, "import and first run", "ms", lambda engine: _fresh(engine, FIRST_RUN, 0), effort=0.6)
+
+
+def agent_workloads() -> Iterator[Workload]:
+    yield Workload(1, "agents: import, whole process", "ms", lambda engine: _fresh(engine, _agents_of(engine), 0))
+    yield Workload(
+        1, "agents: import, modules loaded", "modules", lambda engine: _fresh(engine, _agents_of(engine), 1), effort=0.2
+    )
+    yield Workload(
+        1, "agents: import, by langchain-core's", "times", _beside_core, budget.IMPORT_AGENTS, effort=THOROUGH
+    )
+
+
+THOROUGH = 2.0
+"""A quotient of two noisy times."""
+
+
+def _agents_of(engine: Engine) -> str:
+    return OPENAI_AGENTS if engine.root == "agents" else AGENTS
+
+
+def _beside_core(engine: Engine) -> Probe:
+    """How many times the import of langchain-core's models, messages and tools it takes, one after the other."""
+    ours, core = _fresh(engine, _agents_of(engine), 0), _fresh(engine, CORE, 0)
+    return lambda: ours() / core()
 
 
 @lru_cache(maxsize=1)

@@ -30,17 +30,17 @@ THOROUGH = 3.0
 
 def workloads() -> Iterator[Workload]:
     for name, build, model, goal in (
-        ("messages, node streams, sync", _sync, _model, budget.TOKEN_SYNC),
-        ("messages, node streams, async", _async, _amodel, budget.TOKEN_ASYNC),
+        ("messages, node streams, sync", _sync, model_stream, budget.TOKEN_SYNC),
+        ("messages, node streams, async", _async, model_astream, budget.TOKEN_ASYNC),
     ):
         yield Workload(6, name, "token", build, goal, reference=model, effort=THOROUGH)
     # The same with `model.invoke` in the node: it also merges the chunks, which the model's own
     # stream does not, so the difference is not the engine's alone.
-    yield Workload(6, "messages, node invokes, sync", "token", _sync_invoke, reference=_model)
-    yield Workload(6, "messages, node invokes, async", "token", _async_invoke, reference=_amodel)
+    yield Workload(6, "messages, node invokes, sync", "token", _sync_invoke, reference=model_stream)
+    yield Workload(6, "messages, node invokes, async", "token", _async_invoke, reference=model_astream)
     for name, build, model in (
-        ("time to first token, sync", _first, _first_of_model),
-        ("time to first token, async", _afirst, _afirst_of_model),
+        ("time to first token, sync", _first, first_of_model),
+        ("time to first token, async", _afirst, afirst_of_model),
     ):
         yield Workload(7, name, "run", build, budget.FIRST_TOKEN, reference=model, effort=THOROUGH)
 
@@ -59,12 +59,12 @@ def _astreaming(model: Words) -> Callable[[Joke], Any]:
     return node
 
 
-def _model() -> Probe:
+def model_stream(engine: Engine) -> Probe:
     model = Words(number=TOKENS)
     return timed(lambda: drain(model.stream("a joke")), TOKENS, PASS_RUNS)
 
 
-def _amodel() -> Probe:
+def model_astream(engine: Engine) -> Probe:
     model = Words(number=TOKENS)
     return atimed(lambda: adrain(model.astream("a joke")), TOKENS, PASS_RUNS)
 
@@ -80,8 +80,7 @@ def _sync_invoke(engine: Engine) -> Probe:
 
 def _messages(engine: Engine, node: Callable[[Joke], Any]) -> Probe:
     graph = single(engine, Joke, node)
-    _expect_tokens(drain(graph.stream({"text": ""}, stream_mode="messages")))
-    return timed(lambda: drain(graph.stream({"text": ""}, stream_mode="messages")), TOKENS, PASS_RUNS)
+    return each_token(lambda: graph.stream({"text": ""}, stream_mode="messages"))
 
 
 def _async(engine: Engine) -> Probe:
@@ -99,27 +98,37 @@ def _async_invoke(engine: Engine) -> Probe:
 
 def _amessages(engine: Engine, node: Callable[[Joke], Any]) -> Probe:
     graph = single(engine, Joke, node)
-    _expect_tokens(LOOP.run_until_complete(adrain(graph.astream({"text": ""}, stream_mode="messages"))))
-    return atimed(lambda: adrain(graph.astream({"text": ""}, stream_mode="messages")), TOKENS, PASS_RUNS)
+    return aeach_token(lambda: graph.astream({"text": ""}, stream_mode="messages"))
+
+
+def each_token(stream: Callable[[], Iterator[Any]]) -> Probe:
+    """What a token costs in a stream of `TOKENS`."""
+    _expect_tokens(drain(stream()))
+    return timed(lambda: drain(stream()), TOKENS, PASS_RUNS)
+
+
+def aeach_token(stream: Callable[[], AsyncIterator[Any]]) -> Probe:
+    _expect_tokens(LOOP.run_until_complete(adrain(stream())))
+    return atimed(lambda: adrain(stream()), TOKENS, PASS_RUNS)
 
 
 def _expect_tokens(found: int) -> None:
-    # langchain-core may close a stream with an empty last chunk.
+    # A stream may have a few events more, such as an empty last chunk.
     expect(found - found % TOKENS, TOKENS)
 
 
 def _first(engine: Engine) -> Probe:
     model = Words(number=SHORT)
     graph = single(engine, Joke, _streaming(model))
-    return _to_first(model, lambda: graph.stream({"text": ""}, stream_mode="messages"))
+    return to_first(model, lambda: graph.stream({"text": ""}, stream_mode="messages"))
 
 
-def _first_of_model() -> Probe:
+def first_of_model(engine: Engine) -> Probe:
     model = Words(number=SHORT)
-    return _to_first(model, lambda: model.stream("a joke"))
+    return to_first(model, lambda: model.stream("a joke"))
 
 
-def _to_first(model: Words, stream: Callable[[], Iterator[Any]]) -> Probe:
+def to_first(model: Words, stream: Callable[[], Iterator[Any]]) -> Probe:
     """The model goes on only when its first token has arrived, so none of the later ones is counted."""
 
     def probe() -> float:
@@ -140,15 +149,15 @@ def _to_first(model: Words, stream: Callable[[], Iterator[Any]]) -> Probe:
 def _afirst(engine: Engine) -> Probe:
     model = Words(number=SHORT)
     graph = single(engine, Joke, _astreaming(model))
-    return _ato_first(model, lambda: graph.astream({"text": ""}, stream_mode="messages"))
+    return ato_first(model, lambda: graph.astream({"text": ""}, stream_mode="messages"))
 
 
-def _afirst_of_model() -> Probe:
+def afirst_of_model(engine: Engine) -> Probe:
     model = Words(number=SHORT)
-    return _ato_first(model, lambda: model.astream("a joke"))
+    return ato_first(model, lambda: model.astream("a joke"))
 
 
-def _ato_first(model: Words, stream: Callable[[], AsyncIterator[Any]]) -> Probe:
+def ato_first(model: Words, stream: Callable[[], AsyncIterator[Any]]) -> Probe:
     async def passing() -> float:
         spent = 0.0
         for _ in range(FIRST_RUNS):

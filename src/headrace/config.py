@@ -159,6 +159,21 @@ def own_part(config: RunnableConfig | None) -> RunnableConfig | None:
     return own
 
 
+def nested(graph: RunnableConfig | None, around: RunnableConfig, call: RunnableConfig | None) -> RunnableConfig:
+    """The config of a run inside another: the graph's own, the one of the run around it, and the call's.
+
+    Of the metadata the graph's own says more of it than what is said of the whole run: an agent inside another one has
+    a name of its own. The caller may still say something else.
+    """
+    config = merge(graph, handed_down(around), own_part(call))
+    named = (graph or {}).get("metadata")
+    if named:
+        outer, said = around.get("metadata") or {}, (call or {}).get("metadata") or {}
+        new = {key for key, value in said.items() if key not in outer or outer[key] != value}
+        config["metadata"] = {**config["metadata"], **{key: named[key] for key in named if key not in new}}
+    return config
+
+
 DEFAULT_RECURSION_LIMIT = int(os.environ.get("HEADRACE_DEFAULT_RECURSION_LIMIT", "10007"))
 """Super-steps that a run may take unless its config says otherwise; meant to catch loops, not to hinder work."""
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.docs.markdown import ROOT
+from tests.oracle.agents.differences import DIFFERENCES as AGENTS
 from tests.oracle.differences import DIFFERENCES, WARNINGS
 
 PAGE = ROOT / "docs" / "how-to" / "moving-over.md"
@@ -13,8 +14,8 @@ BEGIN, END = "<!-- differences: made by tests/docs/differences_table.py -->\n", 
 
 
 def table() -> str:
-    """One line for each difference and each warning."""
-    rows = [(name, difference.reason) for name, difference in DIFFERENCES.items()]
+    """One line for each difference, those of agents last, and each warning."""
+    rows = [(name, difference.reason) for name, difference in (DIFFERENCES | AGENTS).items()]
     rows += [(f"a warning: {part}", reason) for part, reason in WARNINGS.items()]
     lines = [f"| {name} | {reason} |\n" for name, reason in rows]
     return "".join(["\n| what | there, and here |\n", "|---|---|\n", *lines, "\n"])

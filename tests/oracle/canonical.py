@@ -16,13 +16,16 @@ has not, an `Outline` made from one that has tells how many events each step has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any
 
 from .record import Event, Played
-from .render import ID, render
+from .render import ID, TEXT, render
+
+ANSWER = re.compile(rf"(?<=ToolMessage\(content=){TEXT}")
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ def _settle(step: Sequence[Owned], depth: int, ordinals: Ordinals) -> Iterator[s
 
 
 def _sort_key(owner: Owner, group: Sequence[Event], ordinals: Ordinals) -> tuple[str, list[str]]:
-    return owner.name, sorted(ordinals.peek(text(event)) for event in group)
+    """What tools answer may be worded differently; the ids of their calls are the program's."""
+    return owner.name, sorted(ANSWER.sub("", ordinals.peek(text(event))) for event in group)
 
 
 # who says what
@@ -182,6 +186,15 @@ def _note_result(event: Event, tasks: dict[Hashable, Owner]) -> None:
         tasks[result["name"]] = owner = Owner(result["name"], result["id"])
         tasks[result["name"], render(result["result"])] = owner
         tasks.update((interrupt["id"], owner) for interrupt in result["interrupts"])
+        if len(answered := _answered(result["result"])) == 1:
+            tasks["call", answered[0]] = owner
+
+
+def _answered(result: Any) -> list[str]:
+    """The tool calls that a task's result answers."""
+    messages = result.get("messages", ()) if isinstance(result, dict) else ()
+    several = messages if isinstance(messages, list) else ()
+    return [message.tool_call_id for message in several if hasattr(message, "tool_call_id")]
 
 
 def _owner(event: Event, depth: int, tasks: dict[Hashable, Owner]) -> Owner | None:
@@ -202,6 +215,8 @@ def _of_update(event: Event, tasks: dict[Hashable, Owner]) -> Owner | None:
     name = next(iter(event.data), "")
     if name == "__interrupt__":
         return _of_interrupts(event.data[name], tasks)
+    if "__metadata__" in event.data:  # known from before; its task does not run and has no result
+        return Owner(name, text(event))
     if (name, render(event.data[name] or {})) in tasks:  # one of several tasks of the node
         return tasks[name, render(event.data[name] or {})]
     return tasks.get(name) or Owner(name, text(event))
@@ -232,6 +247,12 @@ def _of_message(event: Event, tasks: dict[Hashable, Owner]) -> Owner | None:
     return Owner(name, key)
 
 
+def _of_tool(event: Event, tasks: dict[Hashable, Owner]) -> Owner | None:
+    """The task that answers this call alone; several calls of one task run at once."""
+    call = event.data["tool_call_id"]
+    return tasks.get(("call", call)) or Owner("tools", call)
+
+
 def _of_step(event: Event, tasks: dict[Hashable, Owner]) -> Owner | None:
     return None
 
@@ -243,5 +264,6 @@ _SPEAKERS = {
     "messages": _of_message,
     "tasks": _of_result,
     "debug": _of_result,
+    "tools": _of_tool,
     "checkpoints": _of_step,
 }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from . import canonical
 from .differences import DIFFERENCES
-from .program import MODES, Asking, Driver, Program
+from .program import Asking, Driver, Program
 from .record import Played, play
 from .roots import REFERENCE, SUBJECT, Root
 
@@ -24,8 +24,8 @@ def same_stream(program: Program, asking: Asking) -> None:
 
 def differing(program: Program, expected: list[str], found: list[str]) -> tuple[list[str], list[str]]:
     """What the reference and the subject said, the program's listed differences taken out."""
-    for name in program.differences if SUBJECT != REFERENCE else ():
-        difference = DIFFERENCES[name]
+    for named in program.differences if SUBJECT != REFERENCE else ():
+        difference = DIFFERENCES[named] if isinstance(named, str) else named
         expected = difference.apply(expected)
         found = difference.apply(found) if difference.both else found
     return expected, found
@@ -35,8 +35,8 @@ def recorded(program: Program, root: Root, asking: Asking) -> list[str]:
     played = play(program, root, asking)
     if not program.parallel:
         return canonical.lines(played)
-    if asking.modes == MODES:
-        return canonical.lines(played, canonical.outlines(played, MODES))
+    if asking.modes == program.modes:
+        return canonical.lines(played, canonical.outlines(played, program.modes))
     return canonical.lines(
         played, canonical.outlines(_whole(program, root, asking.driver, asking.subgraphs), asking.modes)
     )
@@ -45,7 +45,7 @@ def recorded(program: Program, root: Root, asking: Asking) -> list[str]:
 @functools.lru_cache
 def _whole(program: Program, root: Root, driver: Driver, subgraphs: bool) -> list[Played]:
     """The recording in all modes, from which the steps of one in a single mode are known."""
-    return play(program, root, Asking(MODES, driver, subgraphs))
+    return play(program, root, Asking(program.modes, driver, subgraphs))
 
 
 def side_by_side(expected: Sequence[str], found: Sequence[str], title: str) -> str:

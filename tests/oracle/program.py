@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .differences import Difference
 from .roots import Kit
 
 Driver = Literal["sync", "async", "threads"]
@@ -25,7 +26,11 @@ class Asking:
 
     def __str__(self) -> str:
         modes = (
-            self.modes if isinstance(self.modes, str) else "all" if self.modes == MODES else f"[{'+'.join(self.modes)}]"
+            self.modes
+            if isinstance(self.modes, str)
+            else "all"
+            if len(self.modes) >= len(MODES)
+            else f"[{'+'.join(self.modes)}]"
         )
         return "-".join([self.driver, modes, *["subgraphs"] * self.subgraphs, *["v2"] * (self.version == "v2")])
 
@@ -84,21 +89,25 @@ class Program:
     """Asked also in the forms whose only news is how an item is wrapped."""
     halts: bool = False
     """No more turns after one that failed."""
-    differences: tuple[str, ...] = ()
-    """Names from `differences.py` that apply to this program."""
+    differences: tuple[str | Difference, ...] = ()
+    """What applies to this program: names from `differences.py`, or differences that belong to it alone."""
+    modes: tuple[str, ...] = MODES
+    """All modes that it can be asked for."""
 
     def askings(self) -> list[Asking]:
         """Every mode alone and all together, in both versions; a few of them for `threads`."""
         found: list[Asking] = []
         for driver in self.drivers:
-            found.append(Asking(MODES, driver, self.subgraphs))
+            found.append(Asking(self.modes, driver, self.subgraphs))
             if driver == "threads":
                 found.append(Asking("custom", driver, self.subgraphs))
                 continue
-            found += [Asking(mode, driver, self.subgraphs) for mode in MODES if self.saved or mode != "checkpoints"]
-            found.append(Asking(MODES, driver, self.subgraphs, "v2"))
+            found += [
+                Asking(mode, driver, self.subgraphs) for mode in self.modes if self.saved or mode != "checkpoints"
+            ]
+            found.append(Asking(self.modes, driver, self.subgraphs, "v2"))
             if self.subgraphs:
-                found.append(Asking(MODES, driver))
+                found.append(Asking(self.modes, driver))
             if self.shapes:
                 found += [
                     Asking(("updates",), driver),

@@ -15,6 +15,8 @@ from typing import Any
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
+TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+"""A text as `repr` writes it."""
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 UNORDERED = {"configurable", "metadata", "checkpoint_map", "parents"}
 """Dicts that are read by name only."""

@@ -40,7 +40,15 @@ HOMES = {
     "StreamWriter": "types",
     "TimeoutPolicy": "types",
     "interrupt": "types",
+    "create_react_agent": "prebuilt",
+    "InjectedState": "prebuilt",
+    "InjectedStore": "prebuilt",
+    "ToolNode": "prebuilt",
+    "ToolRuntime": "prebuilt",
 }
+
+AGENTS = {"langgraph": "langchain"}
+"""The package that has the agents of a root, where it is another one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,21 @@ class Root:
         if name not in HOMES:
             raise AttributeError(name)
         return getattr(importlib.import_module(f"{self.name}.{HOMES[name]}"), name)
+
+    @property
+    def agents(self) -> Any:
+        """The module with `create_agent`."""
+        return importlib.import_module(f"{AGENTS.get(self.name, self.name)}.agents")
+
+    @property
+    def middleware(self) -> Any:
+        """The module with everything for and of middleware."""
+        return importlib.import_module(f"{self.agents.__name__}.middleware")
+
+    @property
+    def structured_output(self) -> Any:
+        """The module with the strategies for answers as objects."""
+        return importlib.import_module(f"{self.agents.__name__}.structured_output")
 
 
 REFERENCE = Root("langgraph")

@@ -7,6 +7,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
+from headrace import ids
+
 UNANSWERED = "This call was never answered: the run was stopped before it was done, or the call was dropped."
 
 
@@ -27,8 +29,10 @@ def broken(messages: Sequence[BaseMessage]) -> bool:
             waiting.discard(message.tool_call_id)
         elif waiting:
             return True
-        elif isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
-            waiting = {call["id"] for call in calls_of(message)}
+        elif isinstance(message, AIMessage):
+            calls = message.tool_calls
+            if calls or message.invalid_tool_calls:
+                waiting = {call["id"] for call in (calls_of(message) if message.invalid_tool_calls else calls)} - {None}
     return bool(waiting)
 
 
@@ -57,7 +61,7 @@ def rebuilt(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 def unanswered(call: Any) -> ToolMessage:
     """The answer to a call that has none."""
-    return ToolMessage(UNANSWERED, name=call["name"], tool_call_id=call["id"], status="error")
+    return ToolMessage(UNANSWERED, id=ids.unique(), name=call["name"], tool_call_id=call["id"], status="error")
 
 
 def refused(message: AIMessage, handled: Sequence[ToolMessage]) -> list[ToolMessage]:

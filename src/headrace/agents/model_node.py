@@ -13,7 +13,7 @@ from langchain_core.tools import BaseTool
 from headrace.agents.history import refused, repaired
 from headrace.agents.request import ModelRequest, ModelResponse, Outcome, alayered, layered
 from headrace.agents.structured_output import Effective, ProviderStrategy, ResponseFormat, ToolStrategy, effective, read
-from headrace.agents.watch import Watch, tell_whole, watching
+from headrace.agents.watch import Watch, called_as, watching
 from headrace.errors import HeadraceError
 from headrace.graph.schema import value_of
 from headrace.messages import REMOVE_ALL_MESSAGES
@@ -99,13 +99,13 @@ class ModelNode:
     def call(self, request: ModelRequest) -> Outcome:
         """The innermost of the wrappers: the call itself."""
         model, arguments, strategy = self.bound(request)
-        watch, config = watching(strategy)
+        watch, config = watching(model, arguments, strategy)
         output = model.invoke(prompt_of(request), config, **arguments)
         return self.outcome(output, request, strategy, watch)
 
     async def acall(self, request: ModelRequest) -> Outcome:
         model, arguments, strategy = self.bound(request)
-        watch, config = watching(strategy)
+        watch, config = watching(model, arguments, strategy)
         output = await model.ainvoke(prompt_of(request), config, **arguments)
         return self.outcome(output, request, strategy, watch)
 
@@ -133,7 +133,7 @@ class ModelNode:
             message = message.model_copy(update={"name": self.name})
         reading = read(strategy, message, request.messages)
         if reading.value is not None:
-            tell_whole(strategy, named(strategy, message), reading.value, message.id)
+            watch.tell_whole(named(strategy, message), reading.value, message.id)
         answers = [*reading.answers, *refused(message, reading.answers)]
         return Outcome(ModelResponse([message, *answers], reading.value))
 
@@ -188,14 +188,9 @@ def bind(request: ModelRequest) -> tuple[Any, Effective | None]:
 
 def unwrapped(model: Any, strategy: Effective | None) -> Bound:
     """The model out of a binding that adds nothing but arguments: calling that would merge the config for nothing."""
-    if isinstance(model, RunnableBinding) and not model.config and not model.config_factories and calls_plainly(model):
+    if called_as(RunnableBinding, model) and not model.config and not model.config_factories:
         return Bound(model.bound, dict(model.kwargs), strategy)
     return Bound(model, {}, strategy)
-
-
-def calls_plainly(binding: RunnableBinding[Any, Any]) -> bool:
-    """Whether it is called as every binding is; a provider's own class may do more."""
-    return all(getattr(type(binding), name) is getattr(RunnableBinding, name) for name in ("invoke", "ainvoke"))
 
 
 def has_tools(model: Any) -> bool:

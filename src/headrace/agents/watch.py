@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables.config import ensure_config
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic_core import from_json
 
 from headrace.agents.structured_output import ProviderStrategy, ToolStrategy
 from headrace.config import current
 from headrace.engine.task import Task
-from headrace.messages.tokens import Streaming, Tap, TokenTap
+from headrace.messages.around import UNHEARD, handlers_around
+from headrace.messages.tokens import NOSTREAM, Streaming, Tap, TokenTap
 from headrace.messages.tool_calls import ToolCallFragments, completed
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Mapping, Sequence
 
     from headrace.agents.structured_output import Effective
 
@@ -28,7 +31,7 @@ NUMBER = re.compile(r"(?<=[\[,:\s])-?(\d[\d.eE+-]*)?\Z")
 
 
 class Watch(Tap):
-    """Gathers the fragments of each message that the model streams, if it streams."""
+    """Gathers the fragments of the tool calls that models stream, by message."""
 
     ignore_chat_model = True
     """Of the start of a call: for a handler without a method for it langchain-core makes a text of the history."""
@@ -36,49 +39,32 @@ class Watch(Tap):
     def __init__(self) -> None:
         self.fragments: dict[str | None, ToolCallFragments] = {}
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
-        if chunk is not None and chunk.message.tool_call_chunks:
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
+        if chunk is not None:
             self.gather(chunk.message)
 
     def gather(self, message: AIMessageChunk) -> None:
-        """Take a chunk's fragments."""
-        gathered = self.fragments.get(message.id)
-        if gathered is None:
-            gathered = self.fragments[message.id] = ToolCallFragments()
-        gathered.add(message.tool_call_chunks)
+        """Take a chunk."""
+        fragments = message.tool_call_chunks
+        if fragments:
+            gathered = self.fragments.get(message.id)
+            if gathered is None:
+                gathered = self.fragments[message.id] = ToolCallFragments()
+            gathered.add(fragments)
 
     def completed(self, message: AIMessage) -> AIMessage:
         """The message with the calls that were really made in full."""
-        gathered = self.fragments.get(message.id)
+        gathered = self.fragments.pop(message.id, None)
         return message if gathered is None else completed(message, gathered)
 
-
-class TokenWatch(Watch, Streaming):
-    """A watch in the place of the task's own tap, which it tells: each handler more adds a third to a token's cost."""
-
-    ignore_chat_model = False
-
-    def __init__(self, tap: TokenTap) -> None:
-        super().__init__()
-        self.tap = tap
-
-    def on_chat_model_start(self, serialized: Any, messages: Any, **more: Any) -> None:
-        self.tap.on_chat_model_start(serialized, messages, **more)
-
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
-        if chunk is not None and chunk.message.tool_call_chunks:
-            self.gather(chunk.message)
-        self.tap.on_llm_new_token(token, chunk=chunk, run_id=run_id)
-
-    def on_llm_end(self, response: Any, **more: Any) -> None:
-        self.tap.on_llm_end(response, **more)
-
-    def on_llm_error(self, error: BaseException, **more: Any) -> None:
-        self.tap.on_llm_error(error, **more)
+    def tell_whole(self, name: str, value: Any, id: str | None) -> None:
+        """Tell of the finished object."""
 
 
 class GrowingWatch(Watch, Streaming):
-    """Puts the object on the stream while it grows, in mode `structured`."""
+    """Puts the object on the stream while it grows, in mode `structured`, unless the model is to be silent."""
+
+    ignore_chat_model = False
 
     def __init__(self, task: Task, strategy: Effective) -> None:
         super().__init__()
@@ -87,12 +73,15 @@ class GrowingWatch(Watch, Streaming):
         self.names = {spec.name for spec in strategy.schema_specs} if isinstance(strategy, ToolStrategy) else set()
         self.texts: dict[str | None, list[str]] = {}
         self.told: Any = UNREAD
+        self.silent = False
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **more: Any) -> None:
-        super().on_llm_new_token(token, chunk=chunk, **more)
-        if chunk is None:
-            return
-        message = chunk.message
+    def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, tags: Sequence[str] | None = None, **_: Any
+    ) -> None:
+        self.silent = NOSTREAM in (tags or ())
+
+    def gather(self, message: AIMessageChunk) -> None:
+        super().gather(message)
         if isinstance(self.strategy, ProviderStrategy):
             text = self.texts.setdefault(message.id, [])
             text.append(message.text)
@@ -110,35 +99,58 @@ class GrowingWatch(Watch, Streaming):
             return
         if isinstance(value, dict) and value != self.told:
             self.told = value
-            self.task.emit("structured", {"name": name, "value": value, "complete": False, "message_id": id})
+            self.put(name, value, id, complete=False)
+
+    def tell_whole(self, name: str, value: Any, id: str | None) -> None:
+        self.put(name, value, id, complete=True)
+
+    def put(self, name: str, value: Any, id: str | None, *, complete: bool) -> None:
+        if not self.silent:
+            self.task.emit("structured", {"name": name, "value": value, "complete": complete, "message_id": id})
 
 
-def watching(strategy: Effective | None) -> tuple[Watch, Any]:
-    """What listens to the next call of the model, and the config for that: the running node's, with it."""
+def watching(model: Any, arguments: Mapping[str, Any], strategy: Effective | None) -> tuple[Watch, Any]:
+    """What listens to the next call of the model, and the config for that; None: the running node's own will do.
+
+    Where tokens are asked for, the task's tap passes them on. Where nothing has the model stream, nobody listens.
+    """
+    task, handlers = current.get(), handlers_around()
+    if strategy is not None and isinstance(task, Task) and "structured" in task.run.puts:
+        growing = GrowingWatch(task, strategy)
+        return growing, listened(growing)
+    tap = next((one for one in handlers if isinstance(one, TokenTap)), None)
+    if tap is not None:
+        watch = tap.watch = tap.watch or Watch()
+        return cast("Watch", watch), None
+    watch = Watch()
+    if may_stream(model, arguments, handlers):
+        return watch, listened(watch)
+    return watch, None if handlers else UNHEARD
+
+
+def may_stream(model: Any, arguments: Mapping[str, Any], handlers: Sequence[Any]) -> bool:
+    """Whether a model that is called with `invoke` may be streamed: if a handler wants that, or the model itself.
+
+    A model says so with its `streaming`, by the convention of the providers' packages.
+    """
+    if any(isinstance(handler, _StreamingCallbackHandler) for handler in handlers):
+        return True
+    plain = called_as(BaseChatModel, model) and not model.callbacks
+    return not plain or bool(getattr(model, "streaming", False)) or bool(arguments.get("stream"))
+
+
+def called_as(base: Any, model: Any) -> bool:
+    """Whether a call of the model is what this class makes of it; a provider's own class may do more."""
+    kind = type(model)
+    return issubclass(kind, base) and all(getattr(kind, name) is getattr(base, name) for name in ("invoke", "ainvoke"))
+
+
+def listened(watch: Watch) -> Any:
+    """The config of the running node with the watch among its callbacks."""
     config = ensure_config()  # a copy, its callbacks as well
     callbacks = config.get("callbacks")
-    if not isinstance(callbacks, BaseCallbackManager):
-        watch = watch_for(strategy, None)
+    if isinstance(callbacks, BaseCallbackManager):
+        callbacks.add_handler(watch)
+    else:
         config["callbacks"] = [*(callbacks or ()), watch]
-        return watch, config
-    tap = next((one for one in callbacks.handlers if isinstance(one, TokenTap)), None)
-    watch = watch_for(strategy, tap)
-    if isinstance(watch, TokenWatch):
-        callbacks.remove_handler(watch.tap)
-    callbacks.add_handler(watch)
-    return watch, config
-
-
-def watch_for(strategy: Effective | None, tap: TokenTap | None) -> Watch:
-    """The watch that what is asked for calls for; `tap`: the running task's, if tokens are."""
-    task = current.get()
-    if strategy is not None and isinstance(task, Task) and "structured" in task.run.puts:
-        return GrowingWatch(task, strategy)
-    return Watch() if tap is None else TokenWatch(tap)
-
-
-def tell_whole(strategy: Effective | None, name: str, value: Any, id: str | None) -> None:
-    """Tell of the finished object, in mode `structured`."""
-    task = current.get()
-    if strategy is not None and value is not None and task is not None:
-        task.emit("structured", {"name": name, "value": value, "complete": True, "message_id": id})
+    return config

@@ -70,7 +70,7 @@ def run_of(setup: Setup, call: Call, put: Put | None) -> Run:
 def config_of(setup: Setup, call: Call, parent: Task | None) -> RunnableConfig:
     """The config of a run: the graph's own, the one of the run around it, and the call's."""
     if parent is not None:
-        return configs.merge(setup.config, configs.handed_down(parent.run.config), configs.own_part(call.config))
+        return configs.nested(setup.config, parent.run.config, call.config)
     return configs.merge(setup.config, call.config) if setup.config else call.config or {}
 
 

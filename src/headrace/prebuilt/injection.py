@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from langchain_core.tools import InjectedToolArg, InjectedToolCallId
@@ -78,7 +79,10 @@ def injection_of(tool: BaseTool) -> Injection | None:
     stores: list[str] = []
     runtimes: list[str] = []
     ids: list[str] = []
+    optional = optional_parameters(tool)
     for name, annotation in annotations_of(tool).items():
+        if sys.version_info < (3, 11) and name in optional:
+            annotation = required(annotation)
         check(tool, name, annotation)
         for mark in marks_of(annotation):
             if named(mark, InjectedState):
@@ -91,7 +95,7 @@ def injection_of(tool: BaseTool) -> Injection | None:
                 runtimes.append(name)
     if not (states or stores or runtimes or ids):
         return None
-    return Injection(states, tuple(stores), tuple(runtimes), tuple(ids), optional_parameters(tool))
+    return Injection(states, tuple(stores), tuple(runtimes), tuple(ids), optional)
 
 
 def annotations_of(tool: BaseTool) -> dict[str, Any]:
@@ -123,6 +127,14 @@ def optional_parameters(tool: BaseTool) -> frozenset[str]:
     fields = getattr(tool.args_schema, "model_fields", {})
     found.update({name: not field.is_required() for name, field in fields.items()})
     return frozenset(name for name, optional in found.items() if optional)
+
+
+def required(annotation: Any) -> Any:
+    """An annotation without the Optional that Python 3.10 puts around that of a parameter whose default is None."""
+    if get_origin(annotation) is not Union:
+        return annotation
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    return parts[0] if len(parts) == 1 else annotation
 
 
 def marks_of(annotation: Any) -> list[Any]:

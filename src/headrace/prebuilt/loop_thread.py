@@ -1,4 +1,4 @@
-"""Coroutines of tools under a sync run: awaited on one event loop, in a thread of its own, one per process.
+"""Coroutines of tools under a sync run: awaited on an event loop in a thread of its own, one for the whole process.
 
 This is the one place where sync code awaits. A tool that has only a coroutine works under `stream` and `invoke`,
 also where the caller's own thread has a running loop, as in a notebook.
@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.config import current
@@ -21,23 +21,28 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 STARTING = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
+_loops: list[asyncio.AbstractEventLoop] = []
+
+DEPTH: ContextVar[int] = ContextVar("headrace.tools.depth", default=0)
+"""How many of the loops the code runs under. A coroutine that runs sync code, such as an agent's `invoke`, holds up
+its loop, so what is awaited in there needs the next one."""
 
 
-def private_loop() -> asyncio.AbstractEventLoop:
-    """The loop, started by the first that needs it."""
-    global _loop  # noqa: PLW0603 - one per process
+def private_loop(depth: int) -> asyncio.AbstractEventLoop:
+    """The loop for code at a depth, started by the first that needs it."""
     with STARTING:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="headrace tools", daemon=True).start()
-        return _loop
+        while len(_loops) <= depth:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name=f"headrace tools {len(_loops)}", daemon=True).start()
+            _loops.append(loop)
+        return _loops[depth]
 
 
 def forked() -> None:
     """A child process has none of its parent's threads."""
-    global _loop, STARTING
-    _loop, STARTING = None, threading.Lock()
+    global STARTING  # noqa: PLW0603 - one per process
+    _loops.clear()
+    STARTING = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
@@ -49,7 +54,10 @@ class Waited:
 
     def __init__(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self.call = call
-        self.loop = private_loop()
+        depth = DEPTH.get()
+        self.loop = private_loop(depth)
+        self.context = copy_context()
+        self.context.run(DEPTH.set, depth + 1)
         self.future: Future[Any] = Future()
         self.task: asyncio.Task[Any] | None = None
         self.stopped = False
@@ -92,7 +100,7 @@ def wait_for(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
     if isinstance(task, Task):
         task.children = [*(task.children or ()), waited]  # type: ignore[list-item]
         task.check()
-    waited.loop.call_soon_threadsafe(waited.begin, context=copy_context())
+    waited.loop.call_soon_threadsafe(waited.begin, context=waited.context)
     try:
         return waited.future.result()  # type: ignore[no-any-return]
     except BaseException:

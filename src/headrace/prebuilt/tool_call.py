@@ -16,6 +16,7 @@ from headrace.engine.calls import COUNTED, requests
 from headrace.engine.task import Task
 from headrace.errors import InvalidUpdateError
 from headrace.messages import commands
+from headrace.messages.around import UNHEARD, handlers_around
 from headrace.prebuilt.injection import Injection, ToolInjectionError, injection_of
 from headrace.prebuilt.loop_thread import wait_for
 from headrace.prebuilt.tool_errors import HandleToolErrors, ToolCancelledError, ToolInvocationError, insisted, text_for
@@ -84,14 +85,21 @@ class Caller:
         return answers(answer, request, self.messages_key)
 
     def execute(self, request: ToolCallRequest) -> Any:
-        """The innermost of the wrappers: a bad call is answered here, an error of the tool is theirs to see."""
+        """The innermost of the wrappers: a bad call is answered here, an error of the tool is theirs to see.
+
+        A tool that has only a coroutine is awaited, with its policy, on the private loop.
+        """
         tool = request.tool
         if tool is None:
             return self.unknown(request)
         try:
+            if isinstance(tool, StructuredTool) and tool.func is None:
+                return wait_for(lambda: self.aexecute(request))
             return kept(self.policy(tool), request.tool_call, lambda: invoked(tool, self.prepared(tool, request)))
         except ToolInvocationError as error:
             return self.failed(request, error)
+        except asyncio.CancelledError as error:
+            raise told(request.tool_call["id"], ToolCancelledError(tool.name)) from error
 
     async def aexecute(self, request: ToolCallRequest) -> Any:
         tool = request.tool
@@ -147,10 +155,8 @@ def refusal(call: ToolCall, text: str) -> ToolMessage:
 
 
 def invoked(tool: BaseTool, call: dict[str, Any]) -> Any:
-    """What a tool returns to sync code; one that has only a coroutine is awaited on the private loop."""
+    """What a tool returns to sync code."""
     try:
-        if isinstance(tool, StructuredTool) and tool.func is None:
-            return wait_for(lambda: ainvoked(tool, call))
         return tool.invoke(call)
     except ValidationError as error:
         raise misfit(tool, call, error) from error
@@ -164,7 +170,7 @@ async def ainvoked(tool: BaseTool, call: dict[str, Any]) -> Any:
     try:
         if isinstance(tool, (StructuredTool, Tool)) and tool.coroutine is None:
             return await in_thread(lambda: tool.invoke(call))
-        return await tool.ainvoke(call)
+        return await tool.ainvoke(call, None if tool.callbacks or handlers_around() else UNHEARD)
     except ValidationError as error:
         raise misfit(tool, call, error) from error
     except asyncio.CancelledError as error:
@@ -186,14 +192,13 @@ def misfit(tool: BaseTool, call: dict[str, Any], error: ValidationError) -> Exce
 
 def answers(answer: Any, request: ToolCallRequest, messages_key: str) -> list[Answer]:
     """The messages and commands that a tool's answer is."""
-    several = [named(one, request.tool_call, messages_key) for one in (answer if isinstance(answer, list) else [answer])]
+    call = request.tool_call
+    several = [named(one, call, messages_key) for one in (answer if isinstance(answer, list) else [answer])]
     for one in several:
         if not isinstance(one, (ToolMessage, Command)):
             raise InvalidUpdateError(
-                f"a wrapper of tool {request.tool_call['name']!r} returned {one!r}; "
-                "it returns a ToolMessage or a Command"
+                f"a wrapper of tool {call['name']!r} returned {one!r}; it returns a ToolMessage or a Command"
             )
-    call = request.tool_call
     if any(answered_by(one, call, messages_key) for one in several):
         return several
     done = ToolMessage(f"{call['name']} is done.", name=call["name"], tool_call_id=call["id"] or "")

@@ -96,7 +96,7 @@ class ToolCallTransformer:
 
 def unpacked(event: Any) -> tuple[tuple[str, ...], str, Any]:
     """Namespace, mode and data of an event: as (mode, data), (ns, mode, data), a part of version "v2", a numbered
-    event, a protocol event, or the data of mode `tools` alone."""
+    event, a protocol event, or the data of mode `tools` alone, with its namespace or without."""
     if isinstance(event, Mapping):
         if "method" in event:
             return tuple(event["params"]["namespace"]), event["method"], event["params"]["data"]
@@ -105,4 +105,6 @@ def unpacked(event: Any) -> tuple[tuple[str, ...], str, Any]:
         return (), "tools" if "tool_call_id" in event else "", event
     if hasattr(event, "mode"):
         return tuple(event.ns), event.mode, event.data
+    if len(event) == 2 and isinstance(event[0], tuple):
+        return event[0], *unpacked(event[1])[1:]
     return ((), *event) if len(event) == 2 else event

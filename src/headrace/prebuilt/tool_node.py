@@ -45,6 +45,10 @@ UNSEEN = bare_runtime({}, None, None, [])
 """The runtime of a call where nobody looks at it."""
 
 
+GRAPHS: Any = object()
+"""In place of a state that the node's input does not hold: the graph's own, taken only for those who look at it."""
+
+
 class Asked(NamedTuple):
     """What a node's input asks for."""
 
@@ -181,8 +185,7 @@ class ToolNode(Runnable[Any, Any]):
         """The calls that are due. InvalidInputError for an input that can have none."""
         if isinstance(input, list):
             if input and all(isinstance(one, dict) and one.get("type") == "tool_call" for one in input):
-                task = current.get()
-                return Asked(input, {} if task is None else task.state_now, "keys")
+                return Asked(input, GRAPHS, "keys")
             return Asked(pending_calls(input), {self.messages_key: input}, "list")
         found, messages = value_of(input, self.messages_key)
         if not found:
@@ -195,14 +198,17 @@ class ToolNode(Runnable[Any, Any]):
     def requests(self, asked: Asked, config: GuestConfig | None) -> list[ToolCallRequest]:
         """One request per call, with its runtime where somebody looks at it."""
         task = current.get()
+        found = [self.tools_by_name.get(call["name"]) for call in asked.calls]
+        if any(map(self.caller.shows_runtime, found)) and asked.state is GRAPHS:
+            asked = asked._replace(state={} if task is None else task.state_now)
         return [
             ToolCallRequest(
                 call,
-                tool := self.tools_by_name.get(call["name"]),
+                tool,
                 asked.state,
                 self.runtime(call, asked, task, config) if self.caller.shows_runtime(tool) else UNSEEN,
             )
-            for call in asked.calls
+            for call, tool in zip(asked.calls, found, strict=True)
         ]
 
     def runtime(self, call: ToolCall, asked: Asked, task: Any, config: GuestConfig | None) -> ToolRuntime:

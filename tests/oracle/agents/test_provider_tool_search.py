@@ -35,7 +35,7 @@ TOOLS = [named("dig"), named("fill", defer_loading=True), {"type": "web_search"}
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "someone"])
-@pytest.mark.parametrize("searchable", [None, [], ["dig"], [TOOLS[0], "fill"], ["shovel"]], ids=str)
+@pytest.mark.parametrize("searchable", [None, [], ["dig"], [TOOLS[0], "fill"], ["shovel"]])
 @pytest.mark.parametrize("tools", [TOOLS, TOOLS[:1]], ids=len)
 def test_the_provider_gets_the_same_tools(drive: Drive, provider: str, searchable: Any, tools: Any) -> None:
     def offered(library: Library) -> Any:

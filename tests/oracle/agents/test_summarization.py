@@ -63,7 +63,7 @@ KEEPS: list[Any] = [
 
 
 @pytest.mark.parametrize("messages", [TALK, TURN, LONE, AGAIN, REPORTED, OTHERS])
-@pytest.mark.parametrize("trigger", TRIGGERS, ids=str)
+@pytest.mark.parametrize("trigger", TRIGGERS)
 def test_nodes_write_the_same(messages: list[BaseMessage], trigger: Any) -> None:
     for keep in KEEPS:
 

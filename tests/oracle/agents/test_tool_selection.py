@@ -52,7 +52,7 @@ PROGRAMS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("answers", "settings"), PROGRAMS, ids=str)
+@pytest.mark.parametrize(("answers", "settings"), PROGRAMS)
 def test_the_model_is_shown_the_same_tools(drive: Drive, answers: Any, settings: Any) -> None:
     def told_and_shown(library: Library) -> Any:
         models: list[Any] = []
