@@ -63,13 +63,13 @@ def running(*calls: Any, policy: Any = None, rules: Any = (), **settings: Any) -
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_commands_of_one_shell(driver: Driver) -> None:
-    calls = shell("echo hi; X=3"), shell("test $X = 3"), shell("echo out; false"), shell("true")
+    calls = shell("echo hi; X=3"), shell('test "$X" = 3'), shell("echo out; false"), shell("true")
     same(running(*calls), ask("go"), driver=driver, differences=DIFFERENCES)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_restart(driver: Driver) -> None:
-    calls = shell("X=3"), shell(restart=True), shell("test $X = 3"), shell("pwd >/dev/null")
+    calls = shell("X=3"), shell(restart=True), shell('test "$X" = 3'), shell("pwd >/dev/null")
     same(running(*calls), ask("go"), driver=driver, differences=DIFFERENCES)
 
 
