@@ -378,21 +378,6 @@ def test_calls_of_one_task_that_ask_are_answered_one_after_the_other(drive: Driv
     assert [message.content for message in answer["messages"][1:]] == ["a: yes a", "b: yes b", "c: yes c"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="calls of one task share one place among its questions, so one is shown at a time"
-)
-def test_calls_of_one_task_that_ask_are_all_shown(thread: Any) -> None:
-    @tool
-    def approve(what: str) -> str:
-        """Ask."""
-        return f"{what}: {interrupt(what)}"
-
-    graph = graph_of(ToolNode([approve]), checkpointer=InMemorySaver())
-    calls = [call("approve", {"what": what}, what) for what in "ab"]
-    questions = graph.invoke({"messages": [asking(*calls)]}, thread)["__interrupt__"]
-    assert [question.value for question in questions] == ["a", "b"]
-
-
 # wrappers
 
 

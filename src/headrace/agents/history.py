@@ -9,7 +9,10 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from headrace import ids
 
-UNANSWERED = "This call was never answered: the run was stopped before it was done, or the call was dropped."
+UNANSWERED = (
+    "There is no answer to this call: the run was stopped, or failed, before its step was over. "
+    "What it was to do may have been done or not."
+)
 
 
 def repaired(messages: Sequence[BaseMessage]) -> list[BaseMessage] | None:
