@@ -159,6 +159,19 @@ def own_part(config: RunnableConfig | None) -> RunnableConfig | None:
     return own
 
 
+def joined(graph: RunnableConfig, call: RunnableConfig | None) -> RunnableConfig:
+    """The config of a run: what the graph was given with `with_config`, and the call's."""
+    return limited(merge(graph, call), graph)
+
+
+def limited(config: RunnableConfig, graph: RunnableConfig | None) -> RunnableConfig:
+    """A caller may have fewer tasks run at a time than the graph's author said, not more: tools may rely on it."""
+    own, asked = (graph or {}).get("max_concurrency"), config.get("max_concurrency")
+    if own and asked:
+        config["max_concurrency"] = min(own, asked)
+    return config
+
+
 def nested(graph: RunnableConfig | None, around: RunnableConfig, call: RunnableConfig | None) -> RunnableConfig:
     """The config of a run inside another: the graph's own, the one of the run around it, and the call's.
 
@@ -171,7 +184,7 @@ def nested(graph: RunnableConfig | None, around: RunnableConfig, call: RunnableC
         outer, said = around.get("metadata") or {}, (call or {}).get("metadata") or {}
         new = {key for key, value in said.items() if key not in outer or outer[key] != value}
         config["metadata"] = {**config["metadata"], **{key: named[key] for key in named if key not in new}}
-    return config
+    return limited(config, graph)
 
 
 DEFAULT_RECURSION_LIMIT = int(os.environ.get("HEADRACE_DEFAULT_RECURSION_LIMIT", "10007"))

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
+from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.messages import SystemMessage
 from langchain_core.tools import BaseTool
 
@@ -19,6 +20,9 @@ from headrace.chat_models import init_chat_model
 from headrace.config import RunnableConfig
 from headrace.errors import InvalidGraphError
 from headrace.graph import StateGraph
+from headrace.graph.schema import keys_of
+from headrace.messages import add_messages
+from headrace.messages.reducer import MessagesReducer
 from headrace.prebuilt.tool_node import ToolNode, anested, nested
 from headrace.types import All, Checkpointer
 
@@ -69,12 +73,13 @@ def create_agent(
     wraps, awraps = wrappers(middleware, "wrap_model_call")
     node = ModelNode(
         chat, found.shown, system_message=prompt_of(system_prompt), response_format=format, name=name,
-        wraps=wraps or (), awraps=awraps or (),
+        wraps=wraps or (), awraps=awraps or (), has_tools=found.node is not None, outside=found.outside,
+        mends=replaces_messages(state),
     )  # fmt: skip
     graph.add_node(MODEL, node_of(None if wraps is None else node.turn, None if awraps is None else node.aturn))
     if found.node is not None:
         graph.add_node(str(found.node.name), found.node)
-    shape_of(found.node, middleware, retries=format is not None).join(graph)
+    shape_of(found.node, middleware, retries=format is not None or bool(wraps or awraps)).join(graph)
     agent = graph.compile(
         checkpointer, cache=cache, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after,
         debug=debug, name=name,
@@ -95,6 +100,13 @@ def shape_of(tools: ToolNode | None, middleware: Sequence[AgentMiddleware[Any, A
     )
 
 
+def replaces_messages(state: Any) -> bool:
+    """Whether the reducer of the state's `messages` is ours, which can replace the history."""
+    channel = keys_of(state)["messages"]
+    reducer = getattr(channel, "operator", None)
+    return reducer is add_messages or isinstance(reducer, MessagesReducer)
+
+
 def configured(agent: Agent, name: str | None, limit: int | None) -> Agent:
     """The agent with its name, for whoever reads tokens, and with how many tools run at a time."""
     config: RunnableConfig = {}
@@ -111,6 +123,8 @@ def model_of(model: Any) -> Any:
         return init_chat_model(model)
     if isinstance(model, type) or not hasattr(model, "invoke"):
         raise InvalidGraphError([f"an agent needs a chat model or the name of one, got {model!r}"])
+    if isinstance(model, BaseLanguageModel) and not isinstance(model, BaseChatModel):
+        raise InvalidGraphError([f"{describe(model)} completes texts; an agent needs a chat model"])
     return model
 
 
@@ -178,12 +192,21 @@ class Tools(NamedTuple):
         """What the model is told of."""
         return [*self.own, *self.provided]
 
+    @property
+    def outside(self) -> list[str]:
+        """The names of tools that are not called here."""
+        return [str(one.get("name") or one.get("function", {}).get("name")) for one in self.provided]
+
 
 def tools_of(tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]] = ()) -> Tools:
     """The tools given and those that middleware brings, with its wrappers around them."""
     node = tools if isinstance(tools, ToolNode) else None
     if node is None and tools is not None and (isinstance(tools, (BaseTool, dict)) or callable(tools)):
         raise InvalidGraphError([f"tools is a list of tools, or a ToolNode, got {tools!r}"])
+    if node is not None and node.messages_key != "messages":
+        raise InvalidGraphError([
+            f"the ToolNode has messages_key={node.messages_key!r}, but an agent keeps its history under 'messages'"
+        ])  # fmt: skip
     given: list[Any] = [
         *(() if tools is None or node is not None else tools),
         *(tool for one in middleware for tool in one.tools),

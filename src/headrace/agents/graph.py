@@ -75,9 +75,8 @@ class Shape:
         messages: list[BaseMessage] = value_of(state, "messages")[1] or []
         if value_of(state, "structured_response")[1] is not None:
             return self.exit
-        if messages and isinstance(messages[-1], ToolMessage):
-            return self.entry
-        return self.exit
+        again = messages and isinstance(messages[-1], ToolMessage) and (self.tools is not None or self.retries)
+        return self.entry if again else self.exit
 
     def calls(self, state: Any) -> Any:
         """To the tools that wait, if there are any."""

@@ -46,25 +46,59 @@ def calls_of(message: AIMessage) -> list[Any]:
 
 def rebuilt(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """The history with each call's answer where it belongs."""
-    answers: dict[str, list[ToolMessage]] = {}
-    for message in messages:
-        if isinstance(message, ToolMessage):
-            answers.setdefault(message.tool_call_id, []).append(message)
-    asked = {call["id"] for message in messages if isinstance(message, AIMessage) for call in calls_of(message)}
+    moved: set[int] = set()
     result: list[BaseMessage] = []
-    for message in messages:
-        if isinstance(message, ToolMessage) and message.tool_call_id in asked:
+    for at, message in enumerate(messages):
+        if at in moved:
             continue
         result.append(message)
-        if isinstance(message, AIMessage):
-            for call in calls_of(message):
-                result.extend(answers.pop(call["id"], [unanswered(call)]))
+        for call in calls_of(message) if isinstance(message, AIMessage) else ():
+            found = answers_after(messages, at, call["id"])
+            moved.update(found)
+            result.extend([messages[place] for place in found] or [unanswered(call)])
     return result
+
+
+def answers_after(messages: Sequence[BaseMessage], at: int, id: str) -> list[int]:
+    """Where the answers to a call of the message at this place stand: before the next call of that id, if one comes."""
+    found = []
+    for place in range(at + 1, len(messages)):
+        message = messages[place]
+        if isinstance(message, AIMessage) and any(call["id"] == id for call in calls_of(message)):
+            break
+        if isinstance(message, ToolMessage) and message.tool_call_id == id:
+            found.append(place)
+    return found
 
 
 def unanswered(call: Any) -> ToolMessage:
     """The answer to a call that has none."""
     return ToolMessage(UNANSWERED, id=ids.unique(), name=call["name"], tool_call_id=call["id"], status="error")
+
+
+def identified(message: AIMessage) -> AIMessage:
+    """The message with an id for each call that came without one: its answer has to name it."""
+    if all(call["id"] is not None for call in (*message.tool_calls, *message.invalid_tool_calls)):
+        return message
+    kinds = ("tool_calls", "invalid_tool_calls")
+    return message.model_copy(
+        update={
+            kind: [{**call, "id": call["id"] or f"call_{ids.unique()}"} for call in getattr(message, kind)]
+            for kind in kinds
+        }
+    )
+
+
+def without_tools(message: AIMessage, handled: Sequence[ToolMessage], outside: frozenset[str]) -> list[ToolMessage]:
+    """Answers to the calls of a message where there is nothing to make them, and nobody outside does."""
+    done = {answer.tool_call_id for answer in handled}
+    return [
+        ToolMessage(
+            f"Error: there is no tool {call['name']!r}.", name=call["name"], tool_call_id=call["id"], status="error"
+        )
+        for call in message.tool_calls
+        if call["id"] not in done and call["name"] not in outside
+    ]
 
 
 def refused(message: AIMessage, handled: Sequence[ToolMessage]) -> list[ToolMessage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import RunnableBinding, RunnableSequence
 from langchain_core.tools import BaseTool
 
-from headrace.agents.history import refused, repaired
+from headrace.agents.history import identified, refused, repaired, without_tools
+from headrace.agents.middleware.withhold import withheld
 from headrace.agents.request import ModelRequest, ModelResponse, Outcome, alayered, layered
 from headrace.agents.structured_output import Effective, ProviderStrategy, ResponseFormat, ToolStrategy, effective, read
 from headrace.agents.watch import Watch, called_as, watching
@@ -52,6 +53,9 @@ class ModelNode:
         wraps: Sequence[Wrap] = (),
         awraps: Sequence[Wrap] = (),
         source: str = "messages",
+        has_tools: bool = True,
+        outside: Collection[str] = (),
+        mends: bool = True,
     ) -> None:
         self.model = model
         self.tools = list(tools)
@@ -60,6 +64,12 @@ class ModelNode:
         self.name = name
         self.source = source
         """A key of the state whose messages, if it has any, go to the model in place of the history."""
+        self.has_tools = has_tools
+        """Whether there is a node that makes the calls."""
+        self.outside = frozenset(outside)
+        """Tools whose calls are made by somebody else: the provider, or the caller of the agent."""
+        self.mends = mends
+        """Whether the state's `messages` can be replaced, to mend them; else they are mended for the model alone."""
         self.made: Bound | None = None
         """The model bound to the agent's own tools."""
         self.wrapped = bool(wraps or awraps)
@@ -128,20 +138,22 @@ class ModelNode:
         """What the model's answer comes to: with it, the answers to calls that are not for tools."""
         if not isinstance(output, AIMessage):
             raise InvalidModelError(f"the agent's model returned {output!r}; a model returns an AIMessage")
-        message = watch.completed(output)
+        message = identified(watch.completed(output))
         if self.name is not None:
             message = message.model_copy(update={"name": self.name})
         reading = read(strategy, message, request.messages)
         if reading.value is not None:
             watch.tell_whole(named(strategy, message), reading.value, message.id)
         answers = [*reading.answers, *refused(message, reading.answers)]
+        if not self.has_tools:
+            answers += without_tools(message, answers, self.outside)
         return Outcome(ModelResponse([message, *answers], reading.value))
 
     def update(self, outcome: Outcome, mended: list[Any] | None) -> Any:
         """The update of the state."""
         messages: list[Any] = outcome.response.result
-        if mended is not None:
-            messages = [RemoveMessage(REMOVE_ALL_MESSAGES), *mended, *messages]
+        if mended is not None and self.mends:
+            messages = [withheld(RemoveMessage(REMOVE_ALL_MESSAGES)), *map(withheld, mended), *messages]
         update: dict[str, Any] = {"messages": messages}
         if self.response_format is not None or outcome.response.structured_response is not None:
             update["structured_response"] = outcome.response.structured_response

@@ -23,6 +23,9 @@ MAX_RETRIES = 3
 """Times that a model is shown what is wrong with its object, before the run fails."""
 
 
+WRONG_OBJECT = "Error: {error}\nGive the object again, corrected."
+
+
 class StructuredOutputError(HeadraceError):
     """The model's answer is not the object that was asked for."""
 
@@ -272,7 +275,7 @@ def handled(strategy: ToolStrategy[Any], error: StructuredOutputError, history: 
     handle = strategy.handle_errors
     if isinstance(handle, (type, tuple)) and isinstance(source, handle):
         handle = True
-    text = text_for(handle, error)
+    text = WRONG_OBJECT.format(error=error) if handle is True else text_for(handle, error)
     if text is None or failures(history, names) >= strategy.max_retries:
         raise error
     return text

@@ -17,10 +17,11 @@ from headrace.config import current
 from headrace.engine.task import Task
 from headrace.messages.around import UNHEARD, handlers_around
 from headrace.messages.tokens import NOSTREAM, Streaming, Tap, TokenTap
-from headrace.messages.tool_calls import ToolCallFragments, completed
+from headrace.messages.tool_calls import STRING, ToolCallFragments, completed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from headrace.agents.structured_output import Effective
 
@@ -30,32 +31,50 @@ NUMBER = re.compile(r"(?<=[\[,:\s])-?(\d[\d.eE+-]*)?\Z")
 """A number at the end of a JSON text, which may have more digits to come."""
 
 
+class Heard:
+    """What one call of a model has streamed."""
+
+    __slots__ = ("fragments", "ids")
+
+    def __init__(self) -> None:
+        self.fragments = ToolCallFragments()
+        self.ids: set[str | None] = set()
+        """Of its chunks: a provider may give the first one an id, and langchain-core those that have none."""
+
+
 class Watch(Tap):
-    """Gathers the fragments of the tool calls that models stream, by message."""
+    """Gathers the fragments of the tool calls that models stream, by call of the model."""
 
     ignore_chat_model = True
     """Of the start of a call: for a handler without a method for it langchain-core makes a text of the history."""
 
     def __init__(self) -> None:
-        self.fragments: dict[str | None, ToolCallFragments] = {}
+        self.heard: dict[UUID, Heard] = {}
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_: Any) -> None:
         if chunk is not None:
-            self.gather(chunk.message)
+            self.gather(chunk.message, run_id)
 
-    def gather(self, message: AIMessageChunk) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        self.forget(run_id)
+
+    def gather(self, message: AIMessageChunk, run_id: UUID) -> None:
         """Take a chunk."""
-        fragments = message.tool_call_chunks
-        if fragments:
-            gathered = self.fragments.get(message.id)
-            if gathered is None:
-                gathered = self.fragments[message.id] = ToolCallFragments()
-            gathered.add(fragments)
+        heard = self.heard.get(run_id)
+        if heard is None:
+            heard = self.heard[run_id] = Heard()
+        heard.ids.add(message.id)
+        if message.tool_call_chunks:
+            heard.fragments.add(message.tool_call_chunks)
+
+    def forget(self, run_id: UUID) -> None:
+        """Of a call that has failed nothing is left."""
+        self.heard.pop(run_id, None)
 
     def completed(self, message: AIMessage) -> AIMessage:
         """The message with the calls that were really made in full."""
-        gathered = self.fragments.pop(message.id, None)
-        return message if gathered is None else completed(message, gathered)
+        run_id = next((run_id for run_id in reversed(self.heard) if message.id in self.heard[run_id].ids), None)
+        return message if run_id is None else completed(message, self.heard.pop(run_id).fragments)
 
     def tell_whole(self, name: str, value: Any, id: str | None) -> None:
         """Tell of the finished object."""
@@ -71,7 +90,7 @@ class GrowingWatch(Watch, Streaming):
         self.task = task
         self.strategy = strategy
         self.names = {spec.name for spec in strategy.schema_specs} if isinstance(strategy, ToolStrategy) else set()
-        self.texts: dict[str | None, list[str]] = {}
+        self.texts: dict[UUID, list[str]] = {}
         self.told: Any = UNREAD
         self.silent = False
 
@@ -80,21 +99,21 @@ class GrowingWatch(Watch, Streaming):
     ) -> None:
         self.silent = NOSTREAM in (tags or ())
 
-    def gather(self, message: AIMessageChunk) -> None:
-        super().gather(message)
+    def gather(self, message: AIMessageChunk, run_id: UUID) -> None:
+        super().gather(message, run_id)
         if isinstance(self.strategy, ProviderStrategy):
-            text = self.texts.setdefault(message.id, [])
+            text = self.texts.setdefault(run_id, [])
             text.append(message.text)
             self.tell(self.strategy.schema_spec.name, "".join(text), message.id)
         elif message.tool_call_chunks:
-            for call in self.fragments[message.id].partial():
+            for call in self.heard[run_id].fragments.partial():
                 if call.name in self.names:
                     self.tell(call.name, call.args, message.id)
 
     def tell(self, name: str, text: str, id: str | None) -> None:
         """Tell of the object as far as it has come, if it has come further."""
         try:
-            value = from_json(NUMBER.sub("", text), allow_partial="trailing-strings")
+            value = from_json(text if in_string(text) else NUMBER.sub("", text), allow_partial="trailing-strings")
         except ValueError:
             return
         if isinstance(value, dict) and value != self.told:
@@ -107,6 +126,11 @@ class GrowingWatch(Watch, Streaming):
     def put(self, name: str, value: Any, id: str | None, *, complete: bool) -> None:
         if not self.silent:
             self.task.emit("structured", {"name": name, "value": value, "complete": complete, "message_id": id})
+
+
+def in_string(text: str) -> bool:
+    """Whether a JSON text ends inside a string."""
+    return STRING.sub("", text).count('"') % 2 == 1
 
 
 def watching(model: Any, arguments: Mapping[str, Any], strategy: Effective | None) -> tuple[Watch, Any]:

@@ -71,7 +71,7 @@ def config_of(setup: Setup, call: Call, parent: Task | None) -> RunnableConfig:
     """The config of a run: the graph's own, the one of the run around it, and the call's."""
     if parent is not None:
         return configs.nested(setup.config, parent.run.config, call.config)
-    return configs.merge(setup.config, call.config) if setup.config else call.config or {}
+    return configs.joined(setup.config, call.config) if setup.config else call.config or {}
 
 
 NESTING = threading.Lock()

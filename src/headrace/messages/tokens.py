@@ -58,8 +58,11 @@ class Streaming(Tap, _StreamingCallbackHandler[Any]):
 class Watch(Protocol):
     """Code in a node that wants to see what its models stream."""
 
-    def gather(self, message: Any) -> None:
-        """Take a chunk, as it comes."""
+    def gather(self, message: Any, run_id: UUID) -> None:
+        """Take a chunk of a model's call, as it comes."""
+
+    def forget(self, run_id: UUID) -> None:
+        """A call has failed."""
 
 
 class TokenTap(Streaming):
@@ -100,7 +103,7 @@ class TokenTap(Streaming):
             return
         message = chunk.message
         if self.watch is not None:
-            self.watch.gather(message)
+            self.watch.gather(message, run_id)
         if call is None:
             return
         if not call.told:
@@ -130,6 +133,8 @@ class TokenTap(Streaming):
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         self.calls.pop(run_id, None)
         self.silent.discard(run_id)
+        if self.watch is not None:
+            self.watch.forget(run_id)
 
 
 class StopTap(Tap):

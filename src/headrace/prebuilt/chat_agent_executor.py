@@ -5,11 +5,11 @@ It is made of the same parts as `headrace.agents.create_agent`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable
@@ -97,7 +97,7 @@ def create_react_agent(
     """
     if version not in ("v1", "v2"):
         raise ValueError(f"unknown version {version!r} of the agent; there are 'v1' and 'v2'")
-    dynamic = callable(model) and not isinstance(model, (BaseChatModel, Runnable))
+    dynamic = is_dynamic(model)
     chat = None if dynamic else model_of(model)
     found = tools_of(tools)
     if chat is not None:
@@ -128,6 +128,11 @@ def create_react_agent(
         name=name,
     )  # fmt: skip
     return configured(compiled, name, None if found.node is None else found.node.max_concurrency)
+
+
+def is_dynamic(model: Any) -> bool:
+    """Whether it is a function that chooses the model."""
+    return callable(model) and not isinstance(model, Runnable)
 
 
 def check_schema(schema: Any, structured: bool) -> None:
@@ -247,17 +252,20 @@ def structured(model: Any, response_format: Any) -> Any:
         messages = value_of(state, "messages")[1]
         return messages if prompt is None else [SystemMessage(prompt), *messages]
 
-    def bound(state: Any) -> Any:
-        chosen = model(state, get_runtime()) if callable(model) and not isinstance(model, Runnable) else model
+    def bound(chosen: Any) -> Any:
         return model_of(chosen).with_structured_output(schema)
 
     def call(state: Any) -> Any:
-        return {"structured_response": bound(state).invoke(asked(state))}
+        chosen = model(state, get_runtime()) if dynamic else model
+        return {"structured_response": bound(chosen).invoke(asked(state))}
 
     async def acall(state: Any) -> Any:
-        return {"structured_response": await bound(state).ainvoke(asked(state))}
+        chosen = model(state, get_runtime()) if dynamic else model
+        chosen = await chosen if inspect.isawaitable(chosen) else chosen
+        return {"structured_response": await bound(chosen).ainvoke(asked(state))}
 
-    return node_of(call, acall)
+    dynamic = is_dynamic(model)
+    return node_of(None if dynamic and is_async(model) else call, acall)
 
 
 __all__ = [
