@@ -34,6 +34,8 @@ class Said(NamedTuple):
         return json.loads(self.text) if self.text else {}
 
 
+pytestmark = pytest.mark.main_only  # of the provider's style, not of the Python
+
 few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 texts = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(('"', "\\", "}{", "\n", "\u2028", "𝄞"))
