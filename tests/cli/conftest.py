@@ -17,6 +17,7 @@ from headrace.cli.app import app
 GRAPHS = Path(__file__).parent / "graphs"
 PLAIN = str(GRAPHS / "plain.py")
 CHAT = str(GRAPHS / "chat.py")
+AGENTS = str(GRAPHS / "agents.py")
 
 COMMAND = (sys.executable, "-m", "headrace.cli")
 
@@ -29,7 +30,7 @@ Run = Callable[..., Result]
 def imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a target puts into `sys.path` and `sys.modules` goes away with the test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("plain", "chat"):
+    for name in ("plain", "chat", "agents"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import CHAT, PLAIN, Screen
+from .conftest import AGENTS, CHAT, PLAIN, Screen
 
 pytestmark = pytest.mark.main_only
 
@@ -167,3 +167,120 @@ def test_a_failing_node_is_told_below_the_steps(screen: Open) -> None:
     shown = screen(f"{PLAIN}:failing", ICE)
     shown.wait_for("headrace: ValueError: no joke about ice cream\n")
     assert shown.end() == 1
+
+
+# Agents
+
+
+def test_a_refused_answer_is_told_and_asked_for_again(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:insisting", "hi")
+    for wrong in ("one", "[]"):
+        shown.wait_for(ASKS)
+        shown.type(f"{wrong}\n")
+        shown.wait_for("✗ a number is needed, got ")
+        shown.wait_for("? insist asks")
+    shown.wait_for(ASKS)
+    shown.type("3\n")
+    shown.wait_for("it is 3")
+    assert shown.end() == 0
+
+
+def test_a_call_is_reviewed_in_a_word(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:one", "hi")
+    shown.wait_for("? HumanInTheLoopMiddleware.after_model asks")
+    shown.wait_for('    → look {"at": "sky"}\n')
+    shown.wait_for("    approve | edit {JSON arguments} | reject [why] | respond TEXT\n")
+    shown.wait_for("decision> ")
+    shown.type("aprove\n")
+    shown.wait_for("✗ 'aprove' is no decision on 'look'; answer with: approve | edit")
+    shown.wait_for("decision> ")
+    shown.type("approve\n")
+    shown.wait_for("← look blue sky")
+    assert shown.end() == 0
+    assert "action_requests" not in shown.text
+
+
+def test_calls_are_reviewed_a_line_each(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:two", "hi")
+    shown.wait_for('→ look {"at": "sky"}\n')
+    shown.wait_for("decision 1 of 2> ")
+    shown.type('edit {"at": "moon"}\n')
+    shown.wait_for('→ look {"at": "sea"}\n')
+    shown.wait_for("decision 2 of 2> ")
+    shown.type("reject because it is wet\n")
+    shown.wait_for("because it is wet")
+    shown.wait_for("blue moon")
+    assert shown.end() == 0
+    assert "blue sea" not in shown.text
+
+
+def test_a_review_takes_the_answer_as_json_and_asks_again_where_the_graph_refuses_it(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:two", "hi")
+    shown.wait_for("decision 1 of 2> ")
+    shown.type('{"decisions": [{"type": "approve"}]}\n')
+    shown.wait_for("✗ ")
+    shown.wait_for("? HumanInTheLoopMiddleware.after_model asks")
+    shown.wait_for("decision 1 of 2> ")
+    shown.type('{"decisions": [{"type": "approve"}, {"type": "respond", "message": "it is green"}]}\n')
+    shown.wait_for("it is green")
+    shown.wait_for("blue sky")
+    assert shown.end() == 0
+
+
+def test_a_question_about_one_call_is_reviewed_in_a_word(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:per_call", "hi")
+    shown.wait_for('    → look {"at": "sky"}\n    approve | reject [why]\n')
+    shown.wait_for("decision> ")
+    shown.type('{"type": "edit"}\n')
+    shown.wait_for("✗ ")
+    shown.wait_for("? tools asks")
+    shown.wait_for("decision> ")
+    shown.type("reject\n")
+    shown.wait_for("was rejected")
+    assert shown.end() == 0
+
+
+def test_ctrl_d_leaves_a_review_open(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:one", "hi")
+    shown.wait_for("decision> ")
+    shown.type("\x04")
+    assert shown.end() == 3
+
+
+def test_tools_are_shown_a_line_per_event(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:telling", "hi", "-m", "tools")
+    assert shown.end() == 0
+    for line in ('→ look {"at": "sky"}', "… look looking at sky", "← look blue sky\n    and wide", "✗ look too bright"):
+        assert line in shown.text
+    assert "tool_call_id" not in shown.text
+
+
+def test_an_object_grows_in_the_status_line_and_is_printed_when_it_is_whole(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:weather", "hi", "-m", "structured")
+    shown.wait_for('Weather {"city": "Rome"} ')
+    shown.wait_for("◆ Weather (incomplete)")
+    shown.wait_for("    degrees: hot\n")
+    shown.wait_for("◆ Weather  ")
+    shown.wait_for("    city: Rome\n")
+    shown.wait_for("    degrees: 30\n")
+    assert shown.end() == 0
+    assert shown.text.count("◆ Weather") == 2
+    assert "message_id" not in shown.text
+
+
+def test_hooks_that_wrote_nothing_are_left_out(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:idle", "hi")
+    shown.wait_for("● model")
+    shown.wait_for("● Idle.after_model")
+    assert shown.end() == 0
+    assert "● Idle.before_model" not in shown.text
+    assert "no change" not in shown.text
+
+
+def test_an_agent_inside_is_shown_by_its_name(screen: Open) -> None:
+    shown = screen(f"{AGENTS}:nested", "hi", "--subgraphs")
+    shown.wait_for("▸ scholar > model ai It is blue.\n")
+    shown.wait_for("● scholar > model")
+    shown.wait_for("▸ tools ← ask_scholar It is blue.\n")
+    assert shown.end() == 0
+    assert "● tools > model" not in shown.text

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from headrace import ids
 from headrace.cli.failure import Failure
 from headrace.cli.input import interpret, takes
 from headrace.cli.target import Target, opened
-from headrace.errors import EmptyInputError
+from headrace.errors import EmptyInputError, HeadraceError
 from headrace.stream.events import StreamEvent
-from headrace.types import Interrupt, StateSnapshot
+from headrace.types import Command, Interrupt, StateSnapshot
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Pause:
     questions: tuple[Question, ...]
     next: tuple[str, ...]
     """The nodes that are due."""
+    refused: str = ""
+    """Why the graph did not take the last answer, when it is asked for again."""
 
 
 class View(Protocol):
@@ -64,15 +66,19 @@ async def session(target: Target, request: Request, view: View) -> None:
     async with opened(target, config) as graph:
         value: Any = None if request.input is None else interpret(request.input, graph.get_input_jsonschema)
         while True:
-            await _leg(graph, value, config, request, view)
+            refusal = await _leg(graph, value, config, request, view)
             pause = await _pause(graph, config)
+            if refusal is not None:
+                if pause is None or not pause.questions:
+                    raise refusal
+                pause = replace(pause, refused=str(refusal))
             if pause is None:
                 return
             value = await view.resume(pause)
 
 
-async def _leg(graph: Any, value: Any, config: dict[str, Any], request: Request, view: View) -> None:
-    """From one input to the next pause or the end."""
+async def _leg(graph: Any, value: Any, config: dict[str, Any], request: Request, view: View) -> HeadraceError | None:
+    """From one input to the next pause or the end; the error of a graph that does not take its answer."""
     modes = list(dict.fromkeys([*request.modes, *view.extra_modes]))
     events = graph.aevents(value, config, context=request.context, stream_mode=modes, subgraphs=request.subgraphs)
     try:
@@ -83,6 +89,17 @@ async def _leg(graph: Any, value: Any, config: dict[str, Any], request: Request,
         thread = (request.config.get("configurable") or {}).get("thread_id")
         where = "" if thread is None else f", and thread {thread!r} holds no run to go on with"
         raise Failure(f"there is no INPUT{where}. {takes(graph.get_input_jsonschema())}") from None
+    except HeadraceError as error:
+        if isinstance(value, Command) and _is_refusal(error):
+            return error
+        raise
+    return None
+
+
+def _is_refusal(error: HeadraceError) -> bool:
+    from headrace.prebuilt.tool_errors import InvalidAnswerError  # noqa: PLC0415 - needs pydantic, for errors alone
+
+    return isinstance(error, InvalidAnswerError)
 
 
 async def _pause(graph: Any, config: dict[str, Any]) -> Pause | None:

@@ -15,9 +15,12 @@ from headrace.cli.calls import Calls
 from headrace.cli.failure import PAUSED, Failure
 from headrace.cli.input import parse_answer
 from headrace.cli.prompt import Prompt
+from headrace.cli.review import Call, Review, Unclear, decision, review_of
 from headrace.cli.session import Pause, Question
-from headrace.cli.text import as_json, as_text, is_message, said, speaker, visible, words
+from headrace.cli.text import FAILED, as_json, as_text, is_message, said, speaker, visible, words
 from headrace.cli.tokens import Tokens
+from headrace.cli.tool_lines import ToolLines
+from headrace.stream.encode import encode
 from headrace.stream.events import StreamEvent
 from headrace.types import Command
 
@@ -44,7 +47,13 @@ class Terminal:
         self.calls: dict[tuple[Any, ...], Calls] = {}
         """The tool calls of messages that are arriving, by the message."""
         self.started = False
-        self.running: dict[str, str] = {}
+        self.running: dict[str, tuple[tuple[str, ...], str]] = {}
+        """The namespace and the name of the nodes at work, by task."""
+        self.agents: dict[tuple[str, ...], str] = {}
+        """Names of agents whose messages were seen, by namespace; a graph inside may have that of the one around."""
+        self.tools = ToolLines()
+        self.growing: dict[tuple[Any, ...], StreamEvent] = {}
+        """The last state of each structured object that is not complete."""
         self.read: set[str] = set()
         """Ids of messages that were shown as they streamed, and need not be shown again as an update."""
         self.prompt = Prompt(0)
@@ -54,6 +63,8 @@ class Terminal:
             "messages": self._show_message,
             "custom": self._show_custom,
             "tasks": self._show_task,
+            "tools": self._show_tool,
+            "structured": self._show_structured,
         }
 
     def __enter__(self) -> Terminal:
@@ -81,13 +92,15 @@ class Terminal:
         for node, update in event.data.items():
             if node == ASK:
                 continue  # asked at the prompt
-            self._heading(f"● {_where(event)}{node}", self._elapsed())
+            if "." in node and (update is None or (isinstance(update, Mapping) and not update)):
+                continue  # a middleware's hook that did nothing
+            self._heading(f"● {self._where(event.ns)}{node}", self._elapsed())
             parts = update if isinstance(update, list) else [update]
             for part in parts:
                 self._fields(part)
 
     def _show_values(self, event: StreamEvent) -> None:
-        self._heading(f"◆ {_where(event)}state", self._elapsed())
+        self._heading(f"◆ {self._where(event.ns)}state", self._elapsed())
         value = event.data
         self._fields({k: v for k, v in value.items() if k != ASK} if isinstance(value, Mapping) else value)
 
@@ -95,13 +108,15 @@ class Terminal:
         message, metadata = event.data
         node, task = metadata.get("langgraph_node", ""), _task_id(metadata)
         streamed = type(message).__name__.endswith("Chunk")
+        if agent := metadata.get("lc_agent_name"):
+            self.agents[event.ns] = str(agent)
         if message.id:
             self.read.add(message.id)
         who = "" if message.type == "tool" else f"{speaker(message)} "
         last = not streamed or getattr(message, "chunk_position", None) == "last"
         key = (event.ns, task, message.id)
         piece = self._piece(key, message, last) if streamed else words(message)
-        self.tokens.add(key, piece, label=f"{_where(event)}{node} {who}", task=task, last=last)
+        self.tokens.add(key, piece, label=f"{self._where(event.ns)}{node} {who}", task=task, last=last)
 
     def _piece(self, key: tuple[Any, ...], chunk: Any, last: bool) -> str:
         """What a chunk adds to its message: text, and what can be shown of its tool calls."""
@@ -116,20 +131,53 @@ class Terminal:
 
     def _only_one(self, event: StreamEvent) -> str:
         """The node that an event can only be of, since no other runs in its graph; else the graph alone."""
-        where = _where(event)
-        names = [name for name in self.running.values() if name.startswith(where) and " > " not in name[len(where) :]]
-        return f"{names[0]} " if len(names) == 1 else where
+        where = self._where(event.ns)
+        names = [name for ns, name in self.running.values() if ns == event.ns]
+        return f"{where}{names[0]} " if len(names) == 1 else where
 
     def _show_task(self, event: StreamEvent) -> None:
         task = event.data
         if "input" in task:
-            self.running[task["id"]] = f"{_where(event)}{task['name']}"
+            self.running[task["id"]] = event.ns, task["name"]
         else:
             self.running.pop(task["id"], None)
             self._end(task["id"])
-        self.status.update(self.clock, description=visible(", ".join(self.running.values())) or "…")
+            self._show_unfinished(event.ns)
+        self._describe()
         if "tasks" in self.modes:
             self._show_other(event)
+
+    def _show_tool(self, event: StreamEvent) -> None:
+        self._heading(f"{self._where(event.ns)}{self.tools.line(event.data)}", self._elapsed(), style="")
+
+    def _show_structured(self, event: StreamEvent) -> None:
+        """An object grows in the status line, where there is room for it, and is printed when it is complete."""
+        found = event.data
+        key = (event.ns, found["message_id"], found["name"])
+        if found["complete"]:
+            self.growing.pop(key, None)
+            self._show_object(event)
+        else:
+            self.growing[key] = event
+        self._describe()
+
+    def _show_object(self, event: StreamEvent, note: str = "") -> None:
+        self._heading(f"◆ {self._where(event.ns)}{event.data['name']}{note}", self._elapsed())
+        self._fields(encode(event.data["value"]))
+
+    def _show_unfinished(self, ns: tuple[str, ...] | None = None) -> None:
+        """Objects that nothing more comes of, of one graph or of all."""
+        for key in [key for key in self.growing if ns in (None, key[0])]:
+            self._show_object(self.growing.pop(key), " (incomplete)")
+
+    def _describe(self) -> None:
+        """Tell in the status line what is going on."""
+        room = self._width // 2
+        parts = [", ".join(f"{self._where(ns)}{name}" for ns, name in self.running.values()) or "…"]
+        for event in self.growing.values():
+            text = as_json(event.data["value"])
+            parts.append(f"{event.data['name']} {text if len(text) <= room else '…' + text[-room:]}")
+        self.status.update(self.clock, description=visible("  ".join(parts)), refresh=bool(self.growing))
 
     def _end(self, ended: str | None = None) -> None:
         """The task, or every task, is over, and its messages with it, even those whose last chunk never came."""
@@ -137,9 +185,11 @@ class Terminal:
             if ended in (None, key[1]):
                 self.tokens.add(key, self.calls.pop(key).rest(), label="", task=key[1], last=True)
         self.tokens.end(ended)
+        if ended is None:
+            self._show_unfinished()
 
     def _show_other(self, event: StreamEvent) -> None:
-        self._heading(f"· {_where(event)}{event.mode}", self._elapsed())
+        self._heading(f"· {self._where(event.ns)}{event.mode}", self._elapsed())
         self._block(visible(as_json(event.data)), style="dim")
 
     # Questions
@@ -147,7 +197,10 @@ class Terminal:
     async def resume(self, pause: Pause) -> Any:
         """Ask the person; answers by interrupt id, or None to go on from a breakpoint."""
         self._end()
+        self.running.clear()  # after an error there are tasks whose end was not told
         self.status.stop()
+        if pause.refused:
+            self._print(visible(f"{FAILED} {pause.refused}"), "red")
         if not sys.stdin.isatty():
             raise Failure("the run waits for an answer, and standard input is no terminal", PAUSED)
         if not pause.questions:
@@ -161,6 +214,9 @@ class Terminal:
 
     async def _answer(self, question: Question) -> Any:
         text, asked = "", question.interrupt
+        review = review_of(asked.value, asked.response_schema)
+        if review is not None:
+            return await self._review(question.node, review)
         while not text.strip():
             shown = as_text(asked.value, self._width)
             if asked.response_schema is not None:
@@ -168,10 +224,35 @@ class Terminal:
             text = await self._ask(f"{question.node} asks", "answer (JSON or text)> ", shown)
         return parse_answer(text)
 
+    async def _review(self, node: str, review: Review) -> Any:
+        """The decisions on tool calls, one after the other; or the whole answer, where that is typed."""
+        self._heading(f"? {node} asks", "", "bold yellow")
+        count, decisions = len(review.calls), list[Any]()
+        for number, call in enumerate(review.calls, 1):
+            self._block(call.text(self._width))
+            found = await self._decision(call, f"decision {number} of {count}> " if count > 1 else "decision> ")
+            if "type" not in found:
+                return found
+            decisions.append(found)
+        return review.answer(decisions)
+
+    async def _decision(self, call: Call, prompt: str) -> dict[str, Any]:
+        while True:
+            text = await self._line(prompt)
+            if not text.strip():
+                continue
+            try:
+                return decision(text, call)
+            except Unclear as error:
+                self._print(visible(f"{FAILED} {error}"), "red")
+
     async def _ask(self, heading: str, prompt: str, text: str = "") -> str:
         self._heading(f"? {heading}", "", "bold yellow")
         if text:
             self._block(text)
+        return await self._line(prompt)
+
+    async def _line(self, prompt: str) -> str:
         self.console.print(Text(prompt, "bold yellow"), end="")
         self.console.file.flush()
         line = await self.prompt.line()
@@ -179,6 +260,16 @@ class Terminal:
             self.console.print()
             raise Failure("the run waits for an answer; nothing more was run", PAUSED)
         return line
+
+    # Names
+
+    def _where(self, ns: tuple[str, ...]) -> str:
+        """A subgraph as the beginning of a label: by its agents' names, where known, else by the nodes they run in."""
+        return "".join(f"{self._part(ns[:depth])} > " for depth in range(1, len(ns) + 1))
+
+    def _part(self, ns: tuple[str, ...]) -> str:
+        name = self.agents.get(ns)
+        return name if name and name != self.agents.get(ns[:-1]) else ns[-1].partition(":")[0]
 
     # A page for tokens
 
@@ -213,7 +304,7 @@ class Terminal:
             self.console.print(Text(f"    {line}", style), soft_wrap=True)
 
     def _print(self, text: str, style: str) -> None:
-        self.console.print(Text(text, style))
+        self.console.print(Text(text, style), soft_wrap=True)
 
     def _fields(self, value: Any) -> None:
         """A state or an update, a block per key."""
@@ -241,11 +332,6 @@ class Terminal:
             return as_text(value, self._width)
         rest = [item for item in items if getattr(item, "id", None) not in self.read]
         return as_text(rest, self._width) if rest else None
-
-
-def _where(event: StreamEvent) -> str:
-    """The subgraph an event comes from, by its nodes' names."""
-    return "".join(f"{part.partition(':')[0]} > " for part in event.ns)
 
 
 def _task_id(metadata: Mapping[str, Any]) -> str:
