@@ -14,7 +14,7 @@ Exception
     ├── InvalidConfigError (ValueError)    the caller's config lacks what the graph needs
     ├── MissingExtraError (ImportError)    whoever installed headrace: a library that the feature needs is not there
     ├── MissingProviderError (ImportError) the same, of the package with a provider's chat models
-    ├── InvalidModelError (ValueError)     the caller's name of a chat model does not tell whose it is
+    ├── InvalidModelError (ValueError)     the caller's chat model: whose it is its name does not tell, or it is unfit
     ├── UnknownInterruptError              the caller answers an interrupt that is not pending
     └── TaskNotFound                       the caller names a task that is not there
 BaseException
@@ -158,20 +158,29 @@ class MissingProviderError(HeadraceError, ImportError):
 
 
 class InvalidModelError(HeadraceError, ValueError):
-    """The name of a chat model does not say whose it is, or the provider that it names is unknown."""
+    """A chat model that cannot be used: its name does not say whose it is, or it cannot do what an agent needs."""
 
     @classmethod
-    def unnamed(cls, model: str, known: Sequence[str]) -> InvalidModelError:
-        """Of a model whose provider is neither said nor to be guessed."""
-        return cls(
-            f"the name {model!r} does not tell which provider offers the model; write 'provider:{model}' or pass "
-            f"model_provider='...', with one of: {', '.join(known)}"
-        )
+    def unnamed(cls, model: str, known: Sequence[str], meant: Sequence[str] = ()) -> InvalidModelError:
+        """Of a name with no provider in it, and none to be guessed. `meant` are the names that may have been meant."""
+        text = f"the name {model!r} does not tell which provider offers the model; "
+        if meant:
+            return cls(f"{text}did you mean {_either(meant)}?")
+        return cls(f"{text}write 'provider:{model}' with one of these providers: {', '.join(known)}")
 
     @classmethod
-    def unknown(cls, provider: str, known: Sequence[str]) -> InvalidModelError:
-        """Of a provider that nobody has heard of."""
-        return cls(f"there is no provider {provider!r} of chat models; there are: {', '.join(known)}")
+    def unknown(
+        cls, provider: str, known: Sequence[str], meant: Sequence[str] = (), model: str | None = None
+    ) -> InvalidModelError:
+        """Of a provider that nobody has heard of, which may have stood in a model's name."""
+        text = f"there is no provider {provider!r} of chat models"
+        if model is not None:
+            text = f"the name {model!r} begins with {provider!r}, which is no provider of chat models"
+        return cls(f"{text}; did you mean {_either(meant)}?" if meant else f"{text}; there are: {', '.join(known)}")
+
+
+def _either(texts: Sequence[str]) -> str:
+    return " or ".join(map(repr, texts))
 
 
 class InvalidConfigError(HeadraceError, ValueError):

@@ -23,9 +23,8 @@ from headrace.agents.middleware import (
     wrap_model_call,
     wrap_tool_call,
 )
-from headrace.agents.model_node import InvalidModelError
 from headrace.agents.structured_output import ProviderStrategy, ToolStrategy
-from headrace.errors import EmptyInputError, InvalidGraphError, InvalidInputError, InvalidUpdateError
+from headrace.errors import EmptyInputError, InvalidGraphError, InvalidInputError, InvalidModelError, InvalidUpdateError
 from headrace.prebuilt import ToolNode
 from headrace.types import Command
 from tests.agents.build import HI, ONE, add, calling, direct, fail, kinds, scripted

@@ -14,7 +14,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from headrace.agents import AgentState, create_agent
-from headrace.agents.middleware import AgentMiddleware, hook_config
+from headrace.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, hook_config
 from headrace.checkpoint.memory import InMemorySaver
 from headrace.errors import InvalidGraphError
 from headrace.prebuilt import ToolNode, create_react_agent
@@ -174,3 +174,8 @@ def test_an_async_function_may_choose_the_model_of_an_object_too() -> None:
 def test_what_cannot_work_is_refused_when_the_agent_is_made(given: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidGraphError, match=text):
         create_agent(**given)
+
+
+def test_a_middleware_that_guards_no_tool_is_refused() -> None:
+    with pytest.raises(InvalidGraphError, match="'ad'.*'add'"):
+        create_agent(scripted("a"), [add], middleware=[HumanInTheLoopMiddleware({"ad": True})])

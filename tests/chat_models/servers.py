@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
                         answer.pace(count)
                     self.send_chunk(event)
                     count += 1
-                if answer.ending != "whole":
+                if answer.ending not in ("whole", "limit"):
                     return self.break_off(request, wire, answer)
             self.send_chunk(b"")
         except OSError:
@@ -175,6 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         """End a stream as the answer says, after its content."""
         if answer.ending == "error":
             self.send_chunk(wire.failure())
+        if answer.ending in ("error", "stop"):
             self.send_chunk(b"")
         elif answer.ending == "silence":
             self.connection.recv(1)

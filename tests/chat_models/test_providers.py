@@ -74,9 +74,17 @@ def test_names_are_guessed_for_providers_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"model": "llama3"}, r"'llama3' does not tell .*; write 'provider:llama3' or .*: anthropic, .*, xai"),
-        ({"model": "nobody:llama3"}, "'nobody:llama3' does not tell"),
+        ({"model": "llama3"}, r"'llama3' does not tell .*; write 'provider:llama3' with .*: anthropic, .*, xai$"),
+        ({"model": "llama3:8b"}, "'llama3:8b' does not tell .*; write 'provider:llama3:8b' with"),
+        ({"model": "meta-llama/Llama-3-8b"}, "does not tell .*; write 'provider:meta-llama/Llama-3-8b' with"),
+        ({"model": "openai/gpt-4"}, r"'openai/gpt-4' does not tell .*; did you mean 'openai:gpt-4'\?$"),
+        ({"model": "nobody:m"}, "'nobody:m' begins with 'nobody', which is no provider .*; there are: anthropic, .*"),
+        ({"model": "openi:gpt-4"}, r"begins with 'openi', which is no .*; did you mean 'openai:gpt-4'\?$"),
+        ({"model": "azure:m"}, r"did you mean 'azure_ai:m' or 'azure_openai:m'\?$"),
+        ({"model": ""}, "the name '' of the chat model is empty; write 'provider:model'"),
+        ({"model": " ", "configurable_fields": "any"}, "the name ' ' of the chat model is empty"),
         ({"model": "m", "model_provider": "nobody"}, "no provider 'nobody' of chat models; there are: anthropic, .*"),
+        ({"model": "m", "model_provider": "opnai"}, r"no provider 'opnai' of chat models; did you mean 'openai'\?$"),
         ({"model": "openai:"}, "'openai:' names a provider and no model; write 'openai:' and the model's name"),
     ],
 )

@@ -1,4 +1,6 @@
-"""What providers of chat models send: OpenAI's chat completions and Anthropic's messages, whole or as a stream.
+"""What providers of chat models send: OpenAI's chat completions and responses and Anthropic's messages.
+
+Whole, or as a stream that may end too early.
 
 After the public references of both APIs; the clients' own packages read it. Anything that real servers leave to chance
 (ids, times, where a text is cut) is the same at each run.
@@ -23,6 +25,8 @@ class ToolCall:
     name: str
     args: Json = field(default_factory=dict)
     id: str = "call_1"
+    lost: int = 0
+    """How many of the last fragments of the arguments never come."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Answer:
     """Before the text, as a block with a signature; Anthropic only."""
     usage: tuple[int, int] = (7, 5)
     """Tokens read and written."""
-    ending: Literal["whole", "error", "drop", "silence"] = "whole"
-    """What follows the text and tool calls of a stream: the regular end, an error event, the connection cut off, or
+    ending: Literal["whole", "limit", "stop", "error", "drop", "silence"] = "whole"
+    """What follows the text and tool calls of a stream: the regular end; the same with the word that the limit of
+    tokens was reached; nothing, though the connection ends as it should; an error event; the connection cut off; or
     nothing until the client leaves."""
     status: int = 200
     """Any other HTTP status refuses the request."""
@@ -69,9 +74,15 @@ class Wire(Protocol):
 
 
 def fragments(call: ToolCall) -> list[str]:
-    """The JSON of a call's arguments in pieces."""
+    """The JSON of a call's arguments in pieces, as far as it comes."""
     text = json.dumps(call.args)
-    return [text[start : start + FRAGMENT] for start in range(0, len(text), FRAGMENT)]
+    pieces = [text[start : start + FRAGMENT] for start in range(0, len(text), FRAGMENT)]
+    return pieces[: len(pieces) - call.lost]
+
+
+def arguments(call: ToolCall) -> str:
+    """The JSON of a call's arguments, as far as it comes."""
+    return "".join(fragments(call))
 
 
 def event(data: Json, name: str = "") -> bytes:
@@ -86,7 +97,7 @@ class OpenAI:
         message: Json = {"role": "assistant", "content": answer.text or None}
         if answer.tool_calls:
             message["tool_calls"] = [
-                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": json.dumps(call.args)}}
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments(call)}}
                 for call in answer.tool_calls
             ]
         choice = {"index": 0, "message": message, "finish_reason": self.reason(answer), "logprobs": None}
@@ -124,11 +135,105 @@ class OpenAI:
         return {"id": f"chatcmpl-{number}", "object": kind, "created": 1, "model": body["model"]}
 
     def reason(self, answer: Answer) -> str:
-        return "tool_calls" if answer.tool_calls else "stop"
+        return "length" if answer.ending == "limit" else "tool_calls" if answer.tool_calls else "stop"
 
     def usage(self, answer: Answer) -> Json:
         read, written = answer.usage
         return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+class Responses:
+    """`POST /v1/responses`, OpenAI's newer way: items, each with its own events; every event names its kind."""
+
+    def whole(self, answer: Answer, body: Json, number: int) -> Json:
+        return self.response(answer, body, number)
+
+    def content(self, answer: Answer, body: Json, number: int) -> Iterator[bytes]:
+        hollow = {**self.response(answer, body, number), "status": "in_progress", "output": [], "usage": None}
+        yield self.event("created", response={**hollow, "incomplete_details": None})
+        yield self.event("in_progress", response={**hollow, "incomplete_details": None})
+        items = self.items(answer, number)
+        for index, (item, call) in enumerate(
+            zip(items, [None] * bool(answer.text) + [*answer.tool_calls], strict=True)
+        ):
+            yield from self.text(item, index, answer) if call is None else self.call(item, index, call)
+
+    def text(self, item: Json, index: int, answer: Answer) -> Iterator[bytes]:
+        at = {"output_index": index, "content_index": 0, "item_id": item["id"]}
+        yield self.event("output_item.added", output_index=index, item={**item, "content": [], "status": "in_progress"})
+        yield self.event("content_part.added", **at, part={**item["content"][0], "text": ""})
+        for word in answer.words:
+            yield self.event("output_text.delta", **at, delta=word, logprobs=[])
+        yield self.event("output_text.done", **at, text=answer.text, logprobs=[])
+        yield self.event("content_part.done", **at, part=item["content"][0])
+        yield self.event("output_item.done", output_index=index, item=item)
+
+    def call(self, item: Json, index: int, call: ToolCall) -> Iterator[bytes]:
+        at = {"output_index": index, "item_id": item["id"]}
+        yield self.event(
+            "output_item.added", output_index=index, item={**item, "arguments": "", "status": "in_progress"}
+        )
+        for fragment in fragments(call):
+            yield self.event("function_call_arguments.delta", **at, delta=fragment)
+        if not call.lost:
+            yield self.event("function_call_arguments.done", **at, arguments=arguments(call))
+            yield self.event("output_item.done", output_index=index, item=item)
+
+    def end(self, answer: Answer, body: Json, number: int) -> Iterator[bytes]:
+        yield self.event(self.status(answer), response=self.response(answer, body, number))
+
+    def failure(self) -> bytes:
+        return self.event("error", code="server_error", message="the server had an error", param=None)
+
+    def refusal(self, message: str) -> Json:
+        return {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
+
+    def event(self, kind: str, **data: Any) -> bytes:
+        kind = kind if kind == "error" else f"response.{kind}"
+        return event({"type": kind, "sequence_number": 0, **data}, kind)
+
+    def response(self, answer: Answer, body: Json, number: int) -> Json:
+        read, written = answer.usage
+        return {
+            "id": f"resp_{number}",
+            "object": "response",
+            "created_at": 1,
+            "model": body["model"],
+            "status": self.status(answer),
+            "error": None,
+            "incomplete_details": {"reason": "max_output_tokens"} if answer.ending == "limit" else None,
+            "output": self.items(answer, number),
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": body.get("tools", []),
+            "usage": {
+                "input_tokens": read,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": written,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": read + written,
+            },
+        }
+
+    def items(self, answer: Answer, number: int) -> list[Json]:
+        """The items of the answer: its text as a message, then its calls."""
+        part = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
+        said = {"id": f"msg_{number}", "type": "message", "role": "assistant", "content": [part], "status": "completed"}
+        calls = [
+            {
+                "id": f"fc_{number}_{at}",
+                "type": "function_call",
+                "call_id": call.id,
+                "name": call.name,
+                "arguments": arguments(call),
+                "status": "incomplete" if call.lost else "completed",
+            }
+            for at, call in enumerate(answer.tool_calls)
+        ]
+        return [said] * bool(answer.text) + calls
+
+    def status(self, answer: Answer) -> str:
+        return "incomplete" if answer.ending == "limit" else "completed"
 
 
 class Anthropic:
@@ -191,8 +296,12 @@ class Anthropic:
         return {"input_tokens": answer.usage[0], "output_tokens": answer.usage[1]}
 
     def reason(self, answer: Answer) -> str:
-        return "tool_use" if answer.tool_calls else "end_turn"
+        return "max_tokens" if answer.ending == "limit" else "tool_use" if answer.tool_calls else "end_turn"
 
 
-WIRES: dict[str, Wire] = {"/v1/chat/completions": OpenAI(), "/v1/messages": Anthropic()}
+WIRES: dict[str, Wire] = {
+    "/v1/chat/completions": OpenAI(),
+    "/v1/messages": Anthropic(),
+    "/v1/responses": Responses(),
+}
 """By the path of their requests."""

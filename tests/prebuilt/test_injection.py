@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from langchain_core.messages import AnyMessage, HumanMessage
-from langchain_core.tools import BaseTool, InjectedToolCallId, tool
+from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from headrace.agents import AgentState, create_agent
@@ -366,7 +367,7 @@ def test_store_that_the_graph_lacks_is_the_graphs_mistake(drive: Drive) -> None:
 
 def test_tool_that_can_do_without_a_store_does(drive: Drive) -> None:
     @tool
-    def keep(store: Annotated[Any, InjectedStore()] = None) -> str:
+    def keep(store: Annotated[Any, InjectedStore()] = False) -> str:
         """Keep."""
         return "kept" if store else "forgotten"
 
@@ -432,7 +433,9 @@ def test_runtime_is_a_dataclass_and_can_be_subclassed() -> None:
     assert replace(mine, tool_call_id="2").tool_call_id == "2"
 
 
-@pytest.mark.parametrize("annotation", [ToolRuntime | None, Annotated[dict[str, Any], InjectedState] | None])
+@pytest.mark.parametrize(
+    "annotation", [ToolRuntime | None, Annotated[Any, InjectedState] | None, Annotated[Any, InjectedToolArg] | None]
+)
 def test_mark_inside_of_a_union_is_refused(annotation: Any) -> None:
     """langchain-core does not see it there, and would show the parameter to the model and in callbacks."""
 
@@ -445,12 +448,140 @@ def test_mark_inside_of_a_union_is_refused(annotation: Any) -> None:
         ToolNode([tool(hidden)])
 
 
+OLD = sys.version_info < (3, 11)
+
+
+def default_state(x: int, user: Annotated[str | None, InjectedState("user")] = None) -> str:
+    """Look."""
+    return f"{x} {user}"
+
+
+def default_runtime(x: int, runtime: ToolRuntime = None) -> str:  # type: ignore[assignment] # so do people
+    """Look."""
+    return f"{x} {runtime.tool_call_id}"
+
+
+@pytest.mark.parametrize(
+    ("function", "answer"), [(default_state, "1 ann"), (default_runtime, "1 1")], ids=["state", "runtime"]
+)
+def test_default_none_hides_a_parameter_or_is_refused(drive: Drive, function: Any, answer: str) -> None:
+    """Python 3.10 makes a union of such a hint, in which langchain-core sees no mark."""
+    if OLD:
+        with pytest.raises(InvalidGraphError, match=r"Python 3\.10, .* leave that default out"):
+            ToolNode([function])
+        return
+    forged = {"x": 1, "user": "forged", "runtime": "forged"}
+    input = {**asks(function.__name__, forged), "user": "ann"}
+    assert answer_of(drive.invoke(graph_of(ToolNode([function]), UserState), input)).content == answer
+
+
+# plain InjectedToolArg, which we do not give
+
+
+@tool
+def pay(amount: int, user: Annotated[str, InjectedToolArg] = "anon") -> str:
+    """Pay."""
+    return f"{amount} by {user}"
+
+
+FORGED = {"amount": 1, "user": "admin"}
+
+
+def both_ways(change: Any) -> dict[str, Any]:
+    """A wrapper that passes on the request that `change` makes of it, in both forms."""
+
+    async def awrap(request: Any, execute: Any) -> Any:
+        return await execute(change(request))
+
+    return {"wrap_tool_call": lambda request, execute: execute(change(request)), "awrap_tool_call": awrap}
+
+
+def with_args(request: Any, **args: Any) -> Any:
+    call: Any = request.tool_call
+    return request.override(tool_call={**call, "args": {**call["args"], **args}})
+
+
+@pytest.mark.parametrize("options", [{}, both_ways(lambda request: request)], ids=["bare", "wrapped"])
+def test_model_cannot_forge_what_it_does_not_see(drive: Drive, options: Any) -> None:
+    graph = graph_of(ToolNode([pay], **options))
+    assert answer_of(drive.invoke(graph, asks("pay", FORGED))).content == "1 by anon"
+
+
+def test_wrapper_may_give_what_the_model_may_not(drive: Drive) -> None:
+    seen = []
+
+    def fill(request: Any) -> Any:
+        seen.append(request.tool_call["args"])
+        return with_args(request, user="ann")
+
+    graph = graph_of(ToolNode([pay], **both_ways(fill)))
+    assert answer_of(drive.invoke(graph, asks("pay", FORGED))).content == "1 by ann"
+    assert seen == [{"amount": 1}]
+
+
+def test_model_cannot_forge_for_a_tool_that_a_wrapper_brings(drive: Drive) -> None:
+    def bring(request: Any) -> Any:
+        return request.override(tool=pay)
+
+    def fill(request: Any) -> Any:
+        return with_args(bring(request), user="ann")
+
+    for change, answer in [(bring, "1 by anon"), (fill, "1 by ann")]:
+        graph = graph_of(ToolNode([function], **both_ways(change)))
+        assert answer_of(drive.invoke(graph, asks("late", FORGED))).content == answer
+
+
+def test_error_does_not_show_what_a_wrapper_gave(drive: Drive) -> None:
+    graph = graph_of(ToolNode([pay], **both_ways(lambda request: with_args(request, user=SECRET))))
+    answer = answer_of(drive.invoke(graph, asks("pay", {"amount": "much"})))
+    assert answer.status == "error"
+    assert SECRET not in answer.content
+
+
+# aliases
+
+
+def aliased(mark: Any, alias: Any, **config: Any) -> BaseTool:
+    class Args(BaseModel):
+        model_config = cast("ConfigDict", config)
+        place: str
+        user: Any = Field(default="nobody", validation_alias=alias)
+
+    Args.model_fields["user"].metadata.append(mark)
+    Args.__annotations__["user"] = Annotated[Any, mark]
+
+    def look(place: str, user: Any) -> str:
+        return f"{place} {user}"
+
+    return StructuredTool(name="look", description="Look.", args_schema=Args, func=look)
+
+
+ALIASES = pytest.mark.parametrize("alias", ["u", AliasChoices("u", "v"), AliasPath("u", 0)], ids=["one", "two", "path"])
+
+
+@ALIASES
+def test_alias_is_no_way_to_forge(drive: Drive, alias: Any) -> None:
+    forged = {"place": "attic", "user": ["forged"], "u": ["forged"]}
+    plain = graph_of(ToolNode([aliased(InjectedToolArg(), alias)]), UserState)
+    assert answer_of(drive.invoke(plain, {**asks("look", forged), "user": "ann"})).content == "attic nobody"
+    by_name = aliased(InjectedState("user"), alias, populate_by_name=True)
+    ours = graph_of(ToolNode([by_name]), UserState)
+    assert answer_of(drive.invoke(ours, {**asks("look", forged), "user": "ann"})).content == "attic ann"
+
+
+@ALIASES
+def test_field_that_only_an_alias_fills_is_refused(alias: Any) -> None:
+    with pytest.raises(
+        InvalidGraphError, match="'user' of tool 'look' is injected by its name, but taken by its alias"
+    ):
+        ToolNode([aliased(InjectedState("user"), alias)])
+
+
 # other packages
 
 
 def test_marks_of_the_same_names_from_other_packages_are_known(drive: Drive) -> None:
     """Packages of tools bring the incumbent's."""
-    from langchain_core.tools import InjectedToolArg
 
     class InjectedState(InjectedToolArg):
         def __init__(self, field: str | None = None) -> None:

@@ -9,6 +9,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from langchain_core.tools import tool
 from headrace.agents import create_agent
 from headrace.checkpoint.memory import InMemorySaver
 from headrace.config import get_config, get_stream_writer
-from headrace.prebuilt import ToolNode, ToolPolicy, ToolRuntime
+from headrace.prebuilt import ToolNode, ToolPolicy, ToolRuntime, loop_thread
 from headrace.prebuilt.tool_errors import ToolCancelledError
 from headrace.testing import ScriptedChatModel
 from headrace.types import Command, interrupt
@@ -288,6 +289,31 @@ def test_coroutine_may_run_an_agent_that_is_sync() -> None:
 
     with nothing_left():
         assert agent_with(outer).invoke(GO)["messages"][2].content == "deep"
+
+
+def test_coroutine_may_wait_for_a_thread_that_runs_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That thread does not know that the loop is held up; the loop's silence tells."""
+    monkeypatch.setattr(loop_thread, "HELD_S", 0.05)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @tool
+    async def inner() -> str:
+        """Answer."""
+        loops.append(asyncio.get_running_loop())
+        return "deep"
+
+    @tool
+    async def outer() -> str:
+        """Hold up the loop."""
+        with ThreadPoolExecutor(2) as pool:
+            found = [pool.submit(agent_with(inner).invoke, GO) for _ in range(2)]
+            return " ".join(one.result()["messages"][2].content for one in found)
+
+    with nothing_left():
+        assert agent_with(outer).invoke(GO)["messages"][2].content == "deep deep"
+        agent_with(inner).invoke(GO)
+    assert loops[0] is loops[1]
+    assert loops[2] is not loops[0], "the first loop is free again"
 
 
 def test_async_wrapper_serves_a_sync_run() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import operator
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
-from langchain_core.tools import InjectedToolCallId, ToolException, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, ToolException, tool
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -179,6 +179,48 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_concurrency_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         ToolNode([add], max_concurrency=0)
+
+
+@pytest.mark.parametrize("given", ["2", 1.5])
+def test_concurrency_that_is_no_count_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match=f"at least 1, got {given!r}"):
+        ToolNode([add], max_concurrency=given)
+
+
+def test_name_of_a_tool_is_no_tool() -> None:
+    with pytest.raises(InvalidGraphError, match="'get_weather' is no tool; a tool is a function with a docstring"):
+        ToolNode(["get_weather"])  # type: ignore[list-item] # a mistake
+
+
+def parts(x: int) -> Iterator[int]:
+    """Count."""
+    yield x
+
+
+async def aparts(x: int) -> AsyncIterator[int]:
+    """Count."""
+    yield x
+
+
+@pytest.mark.parametrize("function", [parts, aparts, tool(parts)], ids=["sync", "async", "tool"])
+def test_generator_function_is_refused(function: Any) -> None:
+    with pytest.raises(InvalidGraphError, match=r"is a generator function.* runtime\.emit_output_delta"):
+        ToolNode([function])
+
+
+async def told_later(error: Exception) -> str:
+    return "too late"
+
+
+@pytest.mark.parametrize("handle", [["ValueError"], 42, None, int, (ValueError, "x"), ValueError("x"), told_later])
+def test_handling_that_is_none_is_refused(handle: Any) -> None:
+    with pytest.raises(InvalidGraphError, match="handle_tool_errors is True, False, a text, an exception type"):
+        ToolNode([add], handle_tool_errors=handle)
+
+
+def test_policy_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidGraphError, match=r"policies\['add'\] is a ToolPolicy, .* got 3"):
+        ToolNode([add], policies={"add": 3})  # type: ignore[dict-item] # a mistake
 
 
 def test_policy_of_an_unknown_tool_is_refused() -> None:
@@ -522,6 +564,159 @@ def test_wrapper_in_one_form_serves_both_ways(drive: Drive) -> None:
         assert answer_of(drive.invoke(tools_graph(add, **options), {"messages": [asking(SUM)]})).content == "0"
 
 
+@pytest.mark.parametrize("handle", [True, "text", Exception])
+def test_error_of_a_wrappers_own_code_fails_the_run(drive: Drive, handle: Any) -> None:
+    """Before the tool is called and after, whatever becomes of tools' errors."""
+
+    def before(request: ToolCallRequest, execute: Any) -> Any:
+        raise NameError("typo")
+
+    def after(request: ToolCallRequest, execute: Any) -> Any:
+        execute(request)
+        raise NameError("typo")
+
+    async def aafter(request: ToolCallRequest, execute: Any) -> Any:
+        await execute(request)
+        raise NameError("typo")
+
+    afterwards: Wrapping = {"wrap_tool_call": after} if drive.way == "sync" else {"awrap_tool_call": aafter}
+    for options in [wrapping(drive, before), afterwards, {"wrap_tool_call": before}, {"wrap_tool_call": after}]:
+        with pytest.raises(NameError, match="typo"):
+            drive.invoke(tools_graph(add, handle_tool_errors=handle, **options), {"messages": [asking(SUM)]})
+
+
+def test_error_that_a_wrapper_makes_of_the_tools_is_the_tools(drive: Drive) -> None:
+    def chained(request: ToolCallRequest, execute: Any) -> Any:
+        try:
+            return execute(request)
+        except ValueError as error:
+            raise RuntimeError("wrapped") from error
+
+    async def achained(request: ToolCallRequest, execute: Any) -> Any:
+        try:
+            return await execute(request)
+        except ValueError:
+            raise RuntimeError("wrapped")  # noqa: B904 - the context tells as well
+
+    for options in [{"wrap_tool_call": chained}, {"awrap_tool_call": achained}]:
+        answer = answer_of(drive.invoke(tools_graph(boom, **options), asks("boom", {"why": "value"})))
+        assert answer.content.startswith("Error: RuntimeError: wrapped")
+
+
+def test_timeout_of_a_wrapper_is_told_to_the_model(drive: Drive) -> None:
+    @tool
+    async def hang() -> str:
+        """Wait for nothing."""
+        await asyncio.Event().wait()
+        return "never"
+
+    async def awrap(request: ToolCallRequest, execute: Any) -> Any:
+        return await asyncio.wait_for(execute(request), 0.01)
+
+    answer = answer_of(drive.invoke(tools_graph(hang, awrap_tool_call=awrap), asks("hang")))
+    assert answer.content.startswith("Error: TimeoutError")
+
+
+# a sync wrapper under an async run
+
+
+def passed_on(request: ToolCallRequest, execute: Any) -> Any:
+    return execute(request)
+
+
+async def test_sync_wrapper_has_async_tools_on_the_callers_loop() -> None:
+    """So they may await what belongs to it."""
+    loop = asyncio.get_running_loop()
+    there: asyncio.Future[str] = loop.create_future()
+
+    @tool
+    async def use() -> str:
+        """Await a future of the caller's."""
+        loop.call_soon(there.set_result, "theirs")
+        return f"{await there} {asyncio.get_running_loop() is loop}"
+
+    answer = answer_of(await tools_graph(use, wrap_tool_call=passed_on).ainvoke(asks("use")))
+    assert answer.content == "theirs True"
+
+
+@pytest.mark.parametrize("whole", ["graph", "node"])
+async def test_async_tool_under_a_sync_wrapper_is_cancelled_with_the_run(whole: str) -> None:
+    told: list[str] = []
+    began = asyncio.Event()
+
+    @tool
+    async def hang() -> str:
+        """Wait for nothing."""
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            told.append("cancelled")
+        return "never"
+
+    node = ToolNode([hang], wrap_tool_call=passed_on)
+    running = asyncio.ensure_future((graph_of(node) if whole == "graph" else node).ainvoke(asks("hang")))
+    await began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert told == ["cancelled"]
+
+
+class Deaf(BaseTool):
+    """Only sync, and it does not end by itself."""
+
+    name: str = "deaf"
+    description: str = "Hang."
+    began: Any = None
+    end: Any = None
+
+    def _run(self) -> str:
+        self.began.set()
+        wait(self.end)
+        return "late"
+
+
+@pytest.mark.parametrize("options", [{}, {"wrap_tool_call": passed_on}], ids=["bare", "wrapped"])
+def test_sync_code_that_hangs_does_not_keep_asyncio_from_ending(options: Any) -> None:
+    deaf = Deaf(began=threading.Event(), end=threading.Event())
+
+    async def main() -> None:
+        running = asyncio.ensure_future(ToolNode([deaf], **options).ainvoke(asks("deaf")))
+        while not deaf.began.is_set():
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    try:
+        asyncio.run(main())
+        assert not deaf.end.is_set()
+    finally:
+        deaf.end.set()
+
+
+def test_wrappers_of_one_form_each_are_both_called(drive: Drive) -> None:
+    """The node's own, and those that an agent puts around them."""
+
+    def sync(request: ToolCallRequest, execute: Any) -> Any:
+        told.append("sync")
+        return execute(request)
+
+    async def awaited(request: ToolCallRequest, execute: Any) -> Any:
+        told.append("async")
+        return await execute(request)
+
+    for node, order in [
+        (ToolNode([add], wrap_tool_call=sync).extended([], None, awaited), ["async", "sync"]),
+        (ToolNode([add], awrap_tool_call=awaited).extended([], sync, None), ["sync", "async"]),
+    ]:
+        told: list[str] = []
+        assert answer_of(drive.invoke(graph_of(node), {"messages": [asking(SUM)]})).content == "3"
+        assert told == order
+
+
 # several calls at once
 
 
@@ -853,6 +1048,13 @@ def test_config_reaches_tools_outside_a_graph(drive: Drive) -> None:
     assert answer.content == "ann ann"
     assert [output.content for output in log.outputs] == ["ann ann"]
     assert log.tags == [["mine"]]
+
+
+def test_tags_of_the_node_reach_tools(drive: Drive) -> None:
+    for whole in (ToolNode([add], tags=["mine"]), graph_of(ToolNode([add], tags=["mine"]))):
+        log = ToolLog()
+        drive.invoke(whole, {"messages": [asking(SUM)]}, {"callbacks": [log], "tags": ["theirs"]})
+        assert {"mine", "theirs"} <= {*log.tags[0]}
 
 
 def test_config_that_a_node_passes_by_hand_reaches_tools(drive: Drive) -> None:

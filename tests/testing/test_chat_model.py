@@ -97,6 +97,13 @@ def test_tool_call_comes_in_fragments_name_first() -> None:
     assert {fragment["index"] for fragment in fragments} == {0}
 
 
+def test_each_fragment_of_a_call_is_shown_and_the_last_chunk_is_empty() -> None:
+    *chunks, last = model(AIMessage("", tool_calls=CALLS)).stream("hi")
+    assert [chunk.content_blocks for chunk in chunks] == [chunk.tool_call_chunks for chunk in chunks]
+    assert all(chunk.content_blocks for chunk in chunks)
+    assert (last.content_blocks, last.tool_call_chunks, last.chunk_position) == ([], [], "last")
+
+
 def test_usage_comes_with_an_empty_last_chunk() -> None:
     chunks = list(model(AIMessage("a b", usage_metadata=USAGE)).stream("hi"))
     assert [(chunk.content, chunk.usage_metadata) for chunk in chunks] == [("a", None), (" b", None), ("", USAGE)]
@@ -107,6 +114,12 @@ def test_listed_chunks_are_sent_as_they_are_and_stay_so() -> None:
     scripted = model(["one", chunk])
     assert words(scripted) == words(scripted) == ["one", "two"]
     assert chunk == AIMessageChunk(content="two")
+
+
+def test_replies_without_their_name_are_refused_with_what_to_write() -> None:
+    make: Any = ScriptedChatModel
+    with pytest.raises(TypeError, match=r"by name: ScriptedChatModel\(replies=\[\.\.\.\]\)"):
+        make(["a"])
 
 
 def test_zero_chunk_size_and_empty_script_are_refused() -> None:

@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool
 
 from headrace.agents.forms import hook_node, node_of
 from headrace.agents.graph import Hook, Shape
-from headrace.agents.middleware.base import AgentMiddleware, jumps_of
+from headrace.agents.middleware.base import AgentMiddleware, jumps_of, unknown_tools
 from headrace.agents.model_node import ModelNode, can_bind_tools, describe, has_tools
 from headrace.agents.state import AgentState, JumpTo, schemas_of
 from headrace.agents.structured_output import ToolStrategy, as_strategy, effective
@@ -23,7 +23,7 @@ from headrace.graph import StateGraph
 from headrace.graph.schema import keys_of
 from headrace.messages import add_messages
 from headrace.messages.reducer import MessagesReducer
-from headrace.prebuilt.tool_node import ToolNode, anested, nested
+from headrace.prebuilt.tool_node import ToolNode, nested
 from headrace.types import All, Checkpointer
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def create_agent(
     """
     middleware = checked(middleware)
     chat, found, format = model_of(model), tools_of(tools, middleware), as_strategy(response_format)
+    check_names(middleware, found)
     check_tools(chat, [*found.shown, *output_tools(format, chat, found.own)])
     schemas = [AgentState, *(one.state_schema for one in middleware), *([state_schema] if state_schema else [])]
     state, input, output = schemas_of(schemas)
@@ -126,6 +127,14 @@ def model_of(model: Any) -> Any:
     if isinstance(model, BaseLanguageModel) and not isinstance(model, BaseChatModel):
         raise InvalidGraphError([f"{describe(model)} completes texts; an agent needs a chat model"])
     return model
+
+
+def check_names(middleware: Sequence[AgentMiddleware[Any, Any, Any]], tools: Tools) -> None:
+    """InvalidGraphError for a middleware that speaks of a tool that is not there: it would guard nothing."""
+    known = [*(tool.name for tool in tools.own), *tools.outside]
+    mistakes = [mistake for one in middleware for mistake in unknown_tools(one, known)]
+    if mistakes:
+        raise InvalidGraphError(mistakes)
 
 
 def check_tools(model: Any, tools: Sequence[Any]) -> None:
@@ -215,7 +224,7 @@ def tools_of(tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]] = 
     called = [one for one in given if not isinstance(one, dict)]
     wraps, awraps = wrappers(middleware, "wrap_tool_call")
     wrap = functools.reduce(nested, [one for _, one in wraps or ()], None)
-    awrap = functools.reduce(anested, [one for _, one in awraps or ()], None)
+    awrap = functools.reduce(nested, [one for _, one in awraps or ()], None)
     node = (node or ToolNode([])).extended(called, wrap, awrap)
     own = list(node.tools_by_name.values())
     return Tools(node if own or wrap or awrap else None, own, provided)

@@ -77,16 +77,17 @@ def unanswered(call: Any) -> ToolMessage:
 
 
 def identified(message: AIMessage) -> AIMessage:
-    """The message with an id for each call that came without one: its answer has to name it."""
-    if all(call["id"] is not None for call in (*message.tool_calls, *message.invalid_tool_calls)):
+    """The message with an id of its own for each call: its answer has to name it."""
+    calls: list[Any] = [*message.tool_calls, *message.invalid_tool_calls]
+    if len({call["id"] for call in calls} - {None}) == len(calls):
         return message
-    kinds = ("tool_calls", "invalid_tool_calls")
-    return message.model_copy(
-        update={
-            kind: [{**call, "id": call["id"] or f"call_{ids.unique()}"} for call in getattr(message, kind)]
-            for kind in kinds
-        }
-    )
+    seen: set[Any] = {None}
+    for at, call in enumerate(calls):
+        if call["id"] in seen:
+            calls[at] = {**call, "id": f"call_{ids.unique()}"}
+        seen.add(calls[at]["id"])
+    count = len(message.tool_calls)
+    return message.model_copy(update={"tool_calls": calls[:count], "invalid_tool_calls": calls[count:]})
 
 
 def without_tools(message: AIMessage, handled: Sequence[ToolMessage], outside: frozenset[str]) -> list[ToolMessage]:

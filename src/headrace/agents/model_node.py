@@ -15,17 +15,13 @@ from headrace.agents.middleware.withhold import withheld
 from headrace.agents.request import ModelRequest, ModelResponse, Outcome, alayered, layered
 from headrace.agents.structured_output import Effective, ProviderStrategy, ResponseFormat, ToolStrategy, effective, read
 from headrace.agents.watch import Watch, called_as, watching
-from headrace.errors import HeadraceError
+from headrace.errors import InvalidModelError
 from headrace.graph.schema import value_of
 from headrace.messages import REMOVE_ALL_MESSAGES
 from headrace.runtime import get_runtime
 
 Wrap = tuple[str, Callable[..., Any]]
 """A wrapper of model calls, with the name of who brought it."""
-
-
-class InvalidModelError(HeadraceError, TypeError):
-    """What was given as a model cannot do what the agent needs."""
 
 
 class Bound(NamedTuple):

@@ -75,6 +75,8 @@ def init_chat_model(
     configs come from outside, list the fields. To let them choose a model but not the provider, which decides whose
     package runs and who is paid, give `model_provider` apart from the name and leave it off the list.
     """
+    if model is not None and not model.strip():
+        raise InvalidModelError(f"the name {model!r} of the chat model is empty; write 'provider:model'")
     fields = NAMING if configurable_fields is None and not model else configurable_fields
     if model and not fields:
         if config_prefix:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def provider_and_model(model: str, provider: str | None) -> tuple[str, str]:
     if provider is None:
         provider = _guessed(model)
     elif _plain(provider) not in PROVIDERS:
-        raise InvalidModelError.unknown(provider, [*PROVIDERS])
+        raise InvalidModelError.unknown(provider, [*PROVIDERS], _like(provider))
     provider = _plain(provider)
     name = rest if said == provider else model
     if not name:
@@ -111,7 +112,26 @@ def _guessed(model: str) -> str:
     for provider, beginning in NAMES.items():
         if re.match(beginning, model.lower()):
             return provider
-    raise InvalidModelError.unnamed(model, [*PROVIDERS])
+    raise _unclear(model)
+
+
+def _unclear(model: str) -> InvalidModelError:
+    """Of a name that tells no provider: one is misspelt, or set apart by a slash, or there is none in it."""
+    found = re.match(r"([A-Za-z][A-Za-z_-]*)([:/])(?=.)", model)
+    if found is None:
+        return InvalidModelError.unnamed(model, [*PROVIDERS])
+    head, mark = found.groups()
+    rest = model[found.end() :]
+    if mark == ":":
+        return InvalidModelError.unknown(head, [*PROVIDERS], [f"{one}:{rest}" for one in _like(head)], model)
+    meant = [f"{_plain(head)}:{rest}"] if _plain(head) in PROVIDERS else []
+    return InvalidModelError.unnamed(model, [*PROVIDERS], meant)
+
+
+def _like(written: str) -> list[str]:
+    """The providers that may have been meant by this one, which is none."""
+    parts = [provider for provider in PROVIDERS if _plain(written) in provider.split("_")]
+    return parts or get_close_matches(_plain(written), PROVIDERS, n=2, cutoff=0.7)
 
 
 def class_of(provider: str) -> type[BaseChatModel]:

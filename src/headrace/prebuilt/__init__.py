@@ -43,3 +43,8 @@ def __getattr__(name: str) -> Any:
         if error.name not in ("langchain_core", "pydantic"):
             raise
         raise MissingExtraError("agents and tools", "langchain-core", "agents") from error
+
+
+def __dir__() -> list[str]:
+    """With the names that wait to be asked for, of which Python then suggests one for a misspelt name."""
+    return sorted({*globals(), *__all__})

@@ -1,14 +1,16 @@
-"""Which of a tool's parameters we fill in, found once per tool."""
+"""Which of a tool's parameters are not the model's to give, and which of these we fill in; found once per tool."""
 
 from __future__ import annotations
 
 import inspect
-import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import NoneType, UnionType
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from langchain_core.tools import InjectedToolArg, InjectedToolCallId
+from langchain_core.tools.base import _DirectlyInjectedToolArg
+from pydantic import AliasChoices
 from typing_extensions import get_type_hints
 
 from headrace.errors import HeadraceError, InvalidGraphError
@@ -18,8 +20,6 @@ from headrace.prebuilt.tool_runtime import InjectedState, InjectedStore, ToolRun
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall
     from langchain_core.tools import BaseTool
-
-KINDS: tuple[type, ...] = (InjectedState, InjectedStore, InjectedToolCallId, ToolRuntime)
 
 
 class ToolInjectionError(HeadraceError, ValueError):
@@ -38,17 +38,23 @@ class Injection:
     """Parameters for the call's id, which langchain-core leaves to the model where the argument schema has no field."""
     optional: frozenset[str]
     """Those that the tool can do without."""
+    hidden: frozenset[str]
+    """All that the model does not see, with their aliases: also a plain `InjectedToolArg`, which a wrapper may give."""
+    ours: frozenset[str]
+    """Those of them that we give, with their aliases."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset((*self.states, *self.stores, *self.runtimes, *self.ids))
+    def without_hidden(self, call: ToolCall) -> ToolCall:
+        """A call as the model may make it."""
+        if self.hidden.isdisjoint(call["args"]):
+            return call
+        return {**call, "args": {name: value for name, value in call["args"].items() if name not in self.hidden}}
 
     def filled(self, tool: BaseTool, call: ToolCall, runtime: ToolRuntime) -> dict[str, Any]:
-        """The arguments of a call with ours in place of whatever the model gave under these names.
+        """The arguments of a call with ours in place of whatever it has under these names.
 
         ToolInjectionError where the graph has nothing to give.
         """
-        filled = {name: value for name, value in call["args"].items() if name not in self.names}
+        filled = {name: value for name, value in call["args"].items() if name not in self.ours}
         for name, key in self.states.items():
             if key is None:
                 filled[name] = runtime.state
@@ -79,12 +85,13 @@ def injection_of(tool: BaseTool) -> Injection | None:
     stores: list[str] = []
     runtimes: list[str] = []
     ids: list[str] = []
-    optional = optional_parameters(tool)
+    hidden: list[str] = []
     for name, annotation in annotations_of(tool).items():
-        if sys.version_info < (3, 11) and name in optional:
-            annotation = required(annotation)
         check(tool, name, annotation)
-        for mark in marks_of(annotation):
+        marks = marks_of(annotation)
+        if marks:
+            hidden.append(name)
+        for mark in marks:
             if named(mark, InjectedState):
                 states[name] = getattr(mark, "field", None)
             elif named(mark, InjectedStore):
@@ -93,9 +100,14 @@ def injection_of(tool: BaseTool) -> Injection | None:
                 ids.append(name)
             elif named(mark, ToolRuntime):
                 runtimes.append(name)
-    if not (states or stores or runtimes or ids):
+    if not hidden:
         return None
-    return Injection(states, tuple(stores), tuple(runtimes), tuple(ids), optional)
+    ours = [*states, *stores, *runtimes, *ids]
+    check_aliases(tool, ours)
+    return Injection(
+        states, tuple(stores), tuple(runtimes), tuple(ids), optional_parameters(tool),
+        with_aliases(tool, hidden), with_aliases(tool, ours),
+    )  # fmt: skip
 
 
 def annotations_of(tool: BaseTool) -> dict[str, Any]:
@@ -124,24 +136,59 @@ def optional_parameters(tool: BaseTool) -> frozenset[str]:
         for one in code_of(tool)
         for name, parameter in inspect.signature(one).parameters.items()
     }
-    fields = getattr(tool.args_schema, "model_fields", {})
-    found.update({name: not field.is_required() for name, field in fields.items()})
+    found.update({name: not field.is_required() for name, field in fields_of(tool).items()})
     return frozenset(name for name, optional in found.items() if optional)
 
 
-def required(annotation: Any) -> Any:
-    """An annotation without the Optional that Python 3.10 puts around that of a parameter whose default is None."""
-    if get_origin(annotation) is not Union:
-        return annotation
-    parts = [part for part in get_args(annotation) if part is not NoneType]
-    return parts[0] if len(parts) == 1 else annotation
+def fields_of(tool: BaseTool) -> dict[str, Any]:
+    """The fields of a tool's argument schema, if that is a Pydantic model."""
+    return getattr(tool.args_schema, "model_fields", {})
+
+
+def with_aliases(tool: BaseTool, names: Iterable[str]) -> frozenset[str]:
+    """Parameters with all other names under which the argument schema takes them."""
+    fields, found = fields_of(tool), set(names)
+    for field in [fields[name] for name in found if name in fields]:
+        found.update(aliases_of(field))
+    return frozenset(found)
+
+
+def aliases_of(field: Any) -> list[str]:
+    """Where Pydantic looks for a field's value, apart from its name."""
+    given = field.validation_alias
+    several = given.choices if isinstance(given, AliasChoices) else [given]
+    return [one if isinstance(one, str) else str(one.path[0]) for one in several if one is not None]
+
+
+def check_aliases(tool: BaseTool, names: list[str]) -> None:
+    """InvalidGraphError for a field that only its alias fills: callbacks would be shown what stands there."""
+    config = getattr(tool.args_schema, "model_config", {})
+    if config.get("populate_by_name") or config.get("validate_by_name"):
+        return
+    aliases = {name: aliases_of(field) for name, field in fields_of(tool).items() if name in names}
+    for name, others in aliases.items():
+        if others and name not in others:
+            raise InvalidGraphError([
+                f"field {name!r} of tool {tool.name!r} is injected by its name, but taken by its alias {others[0]!r}; "
+                "leave out the alias, which no model sees, or set populate_by_name"
+            ])  # fmt: skip
 
 
 def marks_of(annotation: Any) -> list[Any]:
-    """What tells that a parameter is ours to give: marks, or the class of the runtime, also with type arguments."""
+    """What tells that a parameter is not the model's: marks, or the class of the runtime, also with type arguments."""
     bare, *marks = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
-    found = [get_origin(bare) or bare, *marks]
-    return [one for one in found if any(named(one, kind) for kind in KINDS)]
+    bare = get_origin(bare) or bare
+    return [*([bare] if is_direct(bare) else []), *(one for one in marks if is_mark(one))]
+
+
+def is_direct(bare: Any) -> bool:
+    """Whether a class needs no mark."""
+    return named(bare, ToolRuntime) or (isinstance(bare, type) and issubclass(bare, _DirectlyInjectedToolArg))
+
+
+def is_mark(mark: Any) -> bool:
+    kind = mark if isinstance(mark, type) else type(mark)
+    return issubclass(kind, InjectedToolArg)
 
 
 def check(tool: BaseTool, name: str, annotation: Any) -> None:
@@ -149,7 +196,8 @@ def check(tool: BaseTool, name: str, annotation: Any) -> None:
     if get_origin(annotation) in (Union, UnionType) and any(marks_of(part) for part in get_args(annotation)):
         raise InvalidGraphError([
             f"parameter {name!r} of tool {tool.name!r} is {annotation!r}: inside of a union, a mark does not hide it "
-            "from the model; write ToolRuntime alone, which is always given, or Annotated[X | None, mark]"
+            "from the model; write ToolRuntime alone, which is always given, or Annotated[X | None, mark], and on "
+            "Python 3.10, which makes a union of every parameter with the default None, leave that default out"
         ])  # fmt: skip
 
 

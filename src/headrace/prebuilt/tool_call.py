@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from langchain_core.messages import ToolCall, ToolMessage
@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool, StructuredTool, Tool
 from pydantic import ValidationError
 
 from headrace.config import current
-from headrace.engine.calls import COUNTED, requests
+from headrace.engine.calls import COUNTED, requests, wait_through
 from headrace.engine.task import Task
 from headrace.errors import InvalidUpdateError
 from headrace.messages import commands
@@ -31,6 +31,9 @@ commands.adopt()
 
 Answer: TypeAlias = "ToolMessage | Command[Any]"
 """What a call of a tool comes to."""
+
+MISSING: Any = object()
+"""No value."""
 
 Execute: TypeAlias = "Callable[[ToolCallRequest], Answer]"
 AsyncExecute: TypeAlias = "Callable[[ToolCallRequest], Awaitable[Answer]]"
@@ -66,23 +69,38 @@ class Caller:
     awrap: AsyncToolCallWrapper | None = None
 
     def call(self, request: ToolCallRequest) -> list[Answer]:
-        """Call a tool; what its failure becomes is `handle_errors`'s choice. Control flow passes through."""
+        """Call a tool; what its failure becomes is `handle_errors`'s choice. Control flow passes through, and so does
+        an error of a wrapper's own code, which no model can mend."""
+        request = self.unforged(request)
+        wrap, within = self.wrap, Within(self, request)
         try:
-            answer = self.execute(request) if self.wrap is None else self.wrap(request, self.execute)
+            answer = self.execute(request) if wrap is None else wrap(request, within.execute)
         except Exception as error:
+            if wrap is not None and not within.raised(error):
+                raise
             answer = self.failed(request, error)
         return answers(answer, request, self.messages_key)
 
     async def acall(self, request: ToolCallRequest) -> list[Answer]:
         """`call` for asyncio; sync tools run in threads."""
+        request = self.unforged(request)
+        wrap, within = self.awrap, Within(self, request)
         try:
-            if self.awrap is None:
-                answer = await self.aexecute(request)
-            else:
-                answer = await self.awrap(request, self.aexecute)
+            answer = await (self.aexecute(request) if wrap is None else wrap(request, within.aexecute))
         except Exception as error:
+            if wrap is not None and not within.raised(error):
+                raise
             answer = self.failed(request, error)
         return answers(answer, request, self.messages_key)
+
+    def unforged(self, request: ToolCallRequest) -> ToolCallRequest:
+        """The request without arguments that the model may not give; wrappers may, so this is done before them."""
+        injection = None if request.tool is None else self.injection(request.tool)
+        return request if injection is None else request.override(tool_call=injection.without_hidden(request.tool_call))
+
+    def injection(self, tool: BaseTool) -> Injection | None:
+        """What we give a tool; a wrapper may have brought one."""
+        return self.injections[tool.name] if self.tools.get(tool.name) is tool else injection_of(tool)
 
     def execute(self, request: ToolCallRequest) -> Any:
         """The innermost of the wrappers: a bad call is answered here, an error of the tool is theirs to see.
@@ -122,7 +140,7 @@ class Caller:
     def prepared(self, tool: BaseTool, request: ToolCallRequest) -> dict[str, Any]:
         """The call with what we inject among its arguments, for one attempt."""
         call = request.tool_call
-        injection = self.injections[tool.name] if self.tools.get(tool.name) is tool else injection_of(tool)
+        injection = self.injection(tool)
         args = call["args"] if injection is None else injection.filled(tool, call, within_fence(request.runtime))
         return {"name": call["name"], "args": args, "id": call["id"] or "", "type": "tool_call"}
 
@@ -139,6 +157,84 @@ class Caller:
         if text is None:
             raise error
         return refusal(request.tool_call, text)
+
+
+def threaded(wrap: ToolCallWrapper | None) -> AsyncToolCallWrapper | None:
+    """A sync wrapper for async runs: it gets a thread, and what it executes is awaited on the loop of the caller.
+
+    Cancelling it cancels what it executes and waits for that; of the wrapper's own code, see `in_thread`.
+    """
+    if wrap is None:
+        return None
+
+    async def awrap(request: ToolCallRequest, execute: AsyncExecute) -> Answer:
+        loop, running, left = asyncio.get_running_loop(), set[Any](), False
+
+        async def served(changed: ToolCallRequest) -> Answer:
+            if left:
+                raise asyncio.CancelledError
+            running.add(asyncio.current_task())
+            return await execute(changed)
+
+        try:
+            answer: Answer = await in_thread(lambda: wrap(request, lambda one: wait_for(lambda: served(one), loop)))
+        except asyncio.CancelledError:
+            left = True
+            for one in running:
+                one.cancel()
+            await wait_through(*running)
+            raise
+        return answer
+
+    return awrap
+
+
+@dataclass(eq=False)
+class Within:
+    """One call of a tool, as its wrappers make it."""
+
+    caller: Caller
+    request: ToolCallRequest
+    """What the model asked for."""
+    errors: list[BaseException] = field(default_factory=list)
+    """What the wrappers were shown to have failed."""
+
+    def execute(self, request: ToolCallRequest) -> Any:
+        try:
+            return self.caller.execute(self.unforged(request))
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+
+    async def aexecute(self, request: ToolCallRequest) -> Any:
+        try:
+            return await self.caller.aexecute(self.unforged(request))
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+
+    def unforged(self, request: ToolCallRequest) -> ToolCallRequest:
+        """The request; if it is for another tool, without what that one hides and the model has given."""
+        if request.tool is None or request.tool is self.request.tool:
+            return request
+        injection, models = self.caller.injection(request.tool), self.request.tool_call["args"]
+        if injection is None:
+            return request
+        args = request.tool_call["args"]
+        forged = [name for name in injection.hidden if name in args and args[name] is models.get(name, MISSING)]
+        kept = {name: value for name, value in args.items() if name not in forged}
+        return request.override(tool_call={**request.tool_call, "args": kept}) if forged else request
+
+    def raised(self, error: BaseException) -> bool:
+        """Whether an error is what `execute` raised, or came of that: a timeout, say, of the cancellation it made."""
+        due, seen = [error], set()
+        while due:
+            one = due.pop()
+            if any(one is known for known in self.errors):
+                return True
+            seen.add(id(one))
+            due.extend(new for new in (one.__cause__, one.__context__) if new is not None and id(new) not in seen)
+        return False
 
 
 def within_fence(runtime: ToolRuntime) -> ToolRuntime:
@@ -168,7 +264,7 @@ async def ainvoked(tool: BaseTool, call: dict[str, Any]) -> Any:
     """What a tool returns to async code. A cancellation that nobody asked for is an error of the tool."""
     before = requests()
     try:
-        if isinstance(tool, (StructuredTool, Tool)) and tool.coroutine is None:
+        if is_sync(tool):
             return await in_thread(lambda: tool.invoke(call))
         return await tool.ainvoke(call, None if tool.callbacks or handlers_around() else UNHEARD)
     except ValidationError as error:
@@ -179,6 +275,14 @@ async def ainvoked(tool: BaseTool, call: dict[str, Any]) -> Any:
         raise
 
 
+def is_sync(tool: BaseTool) -> bool:
+    """Whether a tool has no code of its own for asyncio."""
+    if isinstance(tool, (StructuredTool, Tool)):
+        return tool.coroutine is None
+    kind = type(tool)
+    return kind._arun is BaseTool._arun and kind.ainvoke is BaseTool.ainvoke and kind.arun is BaseTool.arun
+
+
 def misfit(tool: BaseTool, call: dict[str, Any], error: ValidationError) -> Exception:
     """A validation error of the arguments as such; one that the tool's own code raised as it is."""
     schema = tool.args_schema
@@ -186,7 +290,7 @@ def misfit(tool: BaseTool, call: dict[str, Any], error: ValidationError) -> Exce
     if error.title != name:
         return error
     injection = injection_of(tool)
-    given = {key: value for key, value in call["args"].items() if injection is None or key not in injection.names}
+    given = {key: value for key, value in call["args"].items() if injection is None or key not in injection.hidden}
     return ToolInvocationError(tool.name, error, given)
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 from pydantic import ValidationError
 from typing_extensions import get_type_hints
 
-from headrace.errors import HeadraceError
+from headrace.engine.program import is_async
+from headrace.errors import HeadraceError, InvalidGraphError
 
 TOOL_CALL_ERROR_TEMPLATE = "Error: {error}\nCorrect the mistake, or go on without this tool."
 """What a model is told of a tool's error where no text of the caller's own says it."""
@@ -63,6 +64,20 @@ def reasons(error: Exception, given: Mapping[str, Any]) -> str:
     ]
     lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found]
     return "; ".join(lines) or "they are not valid"
+
+
+def check_handling(handle: Any) -> None:
+    """InvalidGraphError for what does not say what becomes of errors; see `HandleToolErrors`."""
+    if isinstance(handle, (type, tuple)):
+        kinds = handle if isinstance(handle, tuple) else (handle,)
+        fits = all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
+    else:
+        fits = isinstance(handle, (bool, str)) or (callable(handle) and not is_async(handle))
+    if not fits:
+        raise InvalidGraphError([
+            "handle_tool_errors is True, False, a text, an exception type, a tuple of these, or a plain function of "
+            f"the error, got {handle!r}"
+        ])  # fmt: skip
 
 
 def text_for(handle: HandleToolErrors, error: Exception) -> str | None:

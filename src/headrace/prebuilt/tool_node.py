@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langchain_core.runnables.config import ensure_config, merge_configs, var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as as_tool
 
@@ -19,7 +20,7 @@ from headrace.engine.calls import wait_through
 from headrace.engine.task import Task
 from headrace.errors import GraphInterrupt, InvalidGraphError, InvalidInputError
 from headrace.graph.schema import value_of
-from headrace.prebuilt.injection import injection_of
+from headrace.prebuilt.injection import code_of, injection_of
 from headrace.prebuilt.loop_thread import wait_for
 from headrace.prebuilt.tool_call import (
     Answer,
@@ -27,8 +28,14 @@ from headrace.prebuilt.tool_call import (
     Caller,
     ToolCallRequest,
     ToolCallWrapper,
+    threaded,
 )
-from headrace.prebuilt.tool_errors import TOOL_CALL_ERROR_TEMPLATE, HandleToolErrors, ToolInvocationError
+from headrace.prebuilt.tool_errors import (
+    TOOL_CALL_ERROR_TEMPLATE,
+    HandleToolErrors,
+    ToolInvocationError,
+    check_handling,
+)
 from headrace.prebuilt.tool_policy import ToolPolicy
 from headrace.prebuilt.tool_runtime import InjectedState, InjectedStore, ToolRuntime, bare_runtime
 from headrace.types import Command, Interrupt, Send
@@ -66,8 +73,11 @@ class ToolNode(Runnable[Any, Any]):
     `tools`: langchain-core tools, or functions with a docstring. `handle_tool_errors`: what a failing tool becomes,
     see `HandleToolErrors`; by default a message with `status="error"`, so that the model can go on. Questions
     (`interrupt`), stops and cancellations always pass through. `wrap_tool_call(request, execute)` and
-    `awrap_tool_call` are called around each call. `max_concurrency`: how many calls run at a time; 1: one after
-    another, in the model's order. `policies`: timeout and retry, by tool name.
+    `awrap_tool_call` are called around each call; what their own code raises fails the run. One of them does for both
+    ways: under an async run the sync one gets a thread, and what it executes is awaited on the caller's loop; under a
+    sync run the async one is awaited on the private loop. `max_concurrency`: how many calls run at a time; 1: one
+    after another, in the model's order. `policies`: timeout and retry, by tool name. InvalidGraphError with what can
+    be seen to be wrong.
     """
 
     def __init__(
@@ -85,17 +95,13 @@ class ToolNode(Runnable[Any, Any]):
     ) -> None:
         self.name = name
         self.tools_by_name = by_name(tools)
+        check_handling(handle_tool_errors)
         self.handle_tool_errors = handle_tool_errors
         self.messages_key = messages_key
-        if max_concurrency is not None and max_concurrency < 1:
-            raise ValueError(f"max_concurrency counts calls that run at a time, at least 1, got {max_concurrency}")
+        if max_concurrency is not None and not is_count(max_concurrency):
+            raise ValueError(f"max_concurrency counts calls that run at a time, at least 1, got {max_concurrency!r}")
         self.max_concurrency = max_concurrency
-        self.policies = dict(policies or {})
-        unknown = [one for one in self.policies if one not in self.tools_by_name]
-        if unknown:
-            raise InvalidGraphError(
-                [f"policies name {unknown[0]!r}, but the tools are: {', '.join(self.tools_by_name)}"]
-            )
+        self.policies = checked_policies(policies, self.tools_by_name)
         self.config: dict[str, Any] = {"tags": tags} if tags else {}
         self.caller = Caller(
             self.tools_by_name,
@@ -104,7 +110,7 @@ class ToolNode(Runnable[Any, Any]):
             {name: injection_of(tool) for name, tool in self.tools_by_name.items()},
             messages_key,
             wrap_tool_call,
-            awrap_tool_call,
+            awrap_tool_call or threaded(wrap_tool_call),
         )
 
     def extended(
@@ -113,16 +119,21 @@ class ToolNode(Runnable[Any, Any]):
         wrap: ToolCallWrapper | None = None,
         awrap: AsyncToolCallWrapper | None = None,
     ) -> ToolNode:
-        """A node like this one with more tools, and with wrappers around its own."""
+        """A node like this one with more tools, and with wrappers around its own.
+
+        Where one of the wrappers around each other is only async, all of them are, and a sync one gets a thread.
+        """
         own, aown = self.caller.wrap, self.caller.awrap
+        awrap = awrap or threaded(wrap)
+        only_async = (wrap is None and awrap is not None) or (own is None and aown is not None)
         return ToolNode(
             [*self.tools_by_name.values(), *tools],
             name=self.name or "tools",
             tags=self.config.get("tags"),
             handle_tool_errors=self.handle_tool_errors,
             messages_key=self.messages_key,
-            wrap_tool_call=nested(wrap, own),
-            awrap_tool_call=anested(awrap, aown),
+            wrap_tool_call=None if only_async else nested(wrap, own),
+            awrap_tool_call=nested(awrap, aown),
             max_concurrency=self.max_concurrency,
             policies=self.policies,
         )
@@ -133,7 +144,7 @@ class ToolNode(Runnable[Any, Any]):
             return wait_for(lambda: self.ainvoke(input, config))
         asked = self.asked(input)
         requests = self.requests(asked, config)
-        with reaching(config):
+        with self.reaching(config):
             if len(requests) == 1:
                 return self.update([self.caller.call(requests[0])], asked.shape)
             outcomes = spread(lambda index: self.caller.call(requests[index]), len(requests), self.at_a_time())
@@ -141,11 +152,9 @@ class ToolNode(Runnable[Any, Any]):
 
     async def ainvoke(self, input: Any, config: GuestConfig | None = None, **_: Any) -> Any:
         """`invoke` for asyncio. Cancelling it cancels the tools and waits for them."""
-        if self.caller.awrap is None and self.caller.wrap is not None:
-            return await asyncio.to_thread(self.invoke, input, config)
         asked = self.asked(input)
         requests = self.requests(asked, config)
-        with reaching(config):
+        with self.reaching(config):
             if len(requests) == 1:
                 return self.update([await self.caller.acall(requests[0])], asked.shape)
             outcomes = await self.gathered(requests)
@@ -235,6 +244,18 @@ class ToolNode(Runnable[Any, Any]):
         up = [command for command in commands if command.graph is not None]
         return [*([update] if messages else []), *mine, *merged(up)]
 
+    @contextmanager
+    def reaching(self, config: GuestConfig | None) -> Iterator[None]:
+        """Callbacks, tags and whatever else is in a config, and the node's tags, reach the tools that it calls."""
+        if is_own(config) and not self.config:
+            yield
+            return
+        token = var_child_runnable_config.set(merge_configs(ensure_config(config), cast("Any", self.config)))
+        try:
+            yield
+        finally:
+            var_child_runnable_config.reset(token)
+
 
 def is_own(config: GuestConfig | None) -> bool:
     """Whether this is the config of the node around, which the tools find by themselves."""
@@ -242,35 +263,47 @@ def is_own(config: GuestConfig | None) -> bool:
     return config is None or (isinstance(task, Task) and config is cast("Any", task.config))
 
 
-@contextmanager
-def reaching(config: GuestConfig | None) -> Iterator[None]:
-    """Callbacks, tags and whatever else is in a config reach the tools that are called inside."""
-    if is_own(config):
-        yield
-        return
-    token = var_child_runnable_config.set(ensure_config(config))
-    try:
-        yield
-    finally:
-        var_child_runnable_config.reset(token)
-
-
 def by_name(tools: Sequence[Any]) -> dict[str, BaseTool]:
     """The tools under their names; InvalidGraphError for two of one name, and for what is no tool."""
     found: dict[str, BaseTool] = {}
     mistakes: list[str] = []
     for one in tools:
+        if not isinstance(one, BaseTool) and not callable(one):
+            mistakes.append(f"{one!r} is no tool; a tool is a function with a docstring, or a langchain-core tool")
+            continue
         try:
             tool = one if isinstance(one, BaseTool) else as_tool(one)
         except (ValueError, TypeError) as error:
             name = getattr(one, "__name__", None)
             mistakes.append(f"{repr(one) if name is None else repr(name)} is no tool: {error}")
             continue
+        if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in code_of(tool)):
+            mistakes.append(
+                f"tool {tool.name!r} is a generator function, whose parts no model would see; return the whole, and "
+                "tell parts of it with runtime.emit_output_delta of a parameter runtime: ToolRuntime"
+            )
         if found.setdefault(tool.name, tool) is not tool:
             mistakes.append(f"two tools are called {tool.name!r}; give one of them another name")
     if mistakes:
         raise InvalidGraphError(mistakes)
     return found
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def checked_policies(policies: Mapping[str, Any] | None, tools: Mapping[str, BaseTool]) -> dict[str, ToolPolicy]:
+    """The policies by tool name; InvalidGraphError for one of no tool, and for what is none."""
+    mistakes = []
+    for name, policy in (policies or {}).items():
+        if name not in tools:
+            mistakes.append(f"policies name {name!r}, but the tools are: {', '.join(tools)}")
+        elif not isinstance(policy, ToolPolicy):
+            mistakes.append(f"policies[{name!r}] is a ToolPolicy, such as ToolPolicy(timeout=10), got {policy!r}")
+    if mistakes:
+        raise InvalidGraphError(mistakes)
+    return dict(policies or {})
 
 
 def pending_calls(messages: Any) -> list[ToolCall]:
@@ -315,15 +348,8 @@ def is_sending(command: Command[Any]) -> bool:
     return isinstance(command.goto, list) and bool(command.goto) and all(isinstance(one, Send) for one in command.goto)
 
 
-def nested(outer: ToolCallWrapper | None, inner: ToolCallWrapper | None) -> ToolCallWrapper | None:
-    """One wrapper out of two."""
-    if outer is None or inner is None:
-        return outer or inner
-    return lambda request, execute: outer(request, lambda changed: inner(changed, execute))
-
-
-def anested(outer: AsyncToolCallWrapper | None, inner: AsyncToolCallWrapper | None) -> AsyncToolCallWrapper | None:
-    """The same for asyncio."""
+def nested(outer: Any, inner: Any) -> Any:
+    """One wrapper out of two, both sync or both async; either may be None."""
     if outer is None or inner is None:
         return outer or inner
     return lambda request, execute: outer(request, lambda changed: inner(changed, execute))

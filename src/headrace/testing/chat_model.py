@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -57,7 +57,7 @@ class ScriptedChatModel(BaseChatModel):
 
     - a string: the text;
     - an `AIMessage`: its text in chunks, then each tool call in fragments (name and id first, then the arguments'
-      JSON), then one empty chunk with usage, response metadata and additional kwargs, if there are any;
+      JSON), then, after tool calls or with usage, response metadata or additional kwargs, one empty chunk;
     - an exception: raised at once;
     - a list of strings, `AIMessageChunk`s and exceptions: sent as they are, so that an exception in it is raised in
       mid-stream, after the chunks before it;
@@ -93,6 +93,13 @@ class ScriptedChatModel(BaseChatModel):
     """
 
     _script: _Script = PrivateAttr(default_factory=_Script)
+
+    if not TYPE_CHECKING:  # type checkers know the fields, and refuse arguments without a name
+
+        def __init__(self, *args: Any, **fields: Any) -> None:
+            if args:
+                raise TypeError("a scripted model takes its replies by name: ScriptedChatModel(replies=[...])")
+            super().__init__(**fields)
 
     @property
     def calls(self) -> list[list[BaseMessage]]:
@@ -212,7 +219,8 @@ def _cut(message: AIMessage, size: Literal["word", "char"] | int) -> Iterator[Pi
         parts += [{"content": empty, "tool_call_chunks": [fragment]} for fragment in fragments]
     extras = {name: getattr(message, name) for name in ("usage_metadata", "response_metadata", "additional_kwargs")}
     extras = {name: copy.deepcopy(value) for name, value in extras.items() if value}
-    if extras or not parts:
+    # A chunk marked as the last has no `content_blocks` for fragments, so none of them may be in it.
+    if extras or not parts or "tool_call_chunks" in parts[-1]:
         parts.append({"content": empty, **extras})
     parts[-1]["chunk_position"] = "last"
     return (AIMessageChunk(id=message.id, **part) for part in parts)

@@ -14,11 +14,23 @@ from headrace.agents.middleware.context_editing import (
     ClearToolUsesEdit,
     ContextEdit,
     ContextEditingMiddleware,
-    TokenCounter,
 )
+from headrace.agents.middleware.model_facts import TokenCounter
 from headrace.testing import ScriptedChatModel
 from tests.agents.middleware.listening import calling
 from tests.drive import Drive
+
+
+@tool
+def look(at: int) -> str:
+    """Look at something."""
+    return "seen"
+
+
+@tool
+def read(at: int) -> str:
+    """Read something."""
+    return "read"
 
 
 def letters(messages: Sequence[BaseMessage]) -> int:
@@ -39,7 +51,7 @@ def history() -> list[BaseMessage]:
 def shown(drive: Drive, *edits: Any, messages: Any = None, **settings: Any) -> list[BaseMessage]:
     model = ScriptedChatModel(replies=["done"])
     settings = {"token_counter": letters, **settings}
-    agent = create_agent(model, middleware=[ContextEditingMiddleware(edits=edits, **settings)])
+    agent = create_agent(model, [look, read], middleware=[ContextEditingMiddleware(edits=edits, **settings)])
     drive.invoke(agent, {"messages": messages or history()})
     return model.calls[0]
 
@@ -60,6 +72,7 @@ def answers(messages: list[BaseMessage]) -> list[str]:
         ({"trigger": 9, "keep": 1, "clear_at_least": 1}, "[123"),
         ({"trigger": 9, "keep": 1, "clear_at_least": 999}, "[[[3"),
         ({"trigger": 9, "keep": 0, "exclude_tools": ["look"]}, "0[2["),
+        ({"trigger": 9, "keep": 0, "exclude_tools": [look]}, "0[2["),
         ({"trigger": 9, "keep": 0, "placeholder": "x"}, "xxxx"),
     ],
 )
@@ -117,12 +130,6 @@ def test_own_edits_run_in_order_and_do_not_reach_the_state(drive: Drive) -> None
     kept = drive.invoke(agent, {"messages": history()})["messages"]
     assert model.calls[0][-1].text == "7 letters before this"
     assert [kept[0].text, kept[-2].text] == ["q", "now"]
-
-
-@tool
-def look(at: int) -> str:
-    """Look."""
-    return "seen"
 
 
 class Counting(ScriptedChatModel):

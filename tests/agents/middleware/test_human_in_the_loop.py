@@ -16,6 +16,7 @@ from headrace.agents.middleware.tool_call_limit import ToolCallLimitMiddleware
 from headrace.agents.middleware.tool_error import ToolErrorMiddleware
 from headrace.agents.middleware.tool_retry import ToolRetryMiddleware
 from headrace.checkpoint.memory import InMemorySaver
+from headrace.graph import START, MessagesState, StateGraph
 from headrace.prebuilt.tool_runtime import ToolRuntime
 from headrace.runtime import Runtime
 from headrace.testing import ScriptedChatModel
@@ -243,9 +244,28 @@ def test_an_edit_may_name_another_tool(drive: Drive, thread: Any, start: Any, na
     assert answer.text.endswith("y")
 
 
-def test_of_an_edit_that_names_no_tool_the_model_is_told(drive: Drive, thread: Any, start: Any) -> None:
-    state = drive.invoke(start().agent, decided(edit("nothing", at="y")), thread)
-    assert outline(state["messages"]) == ["human", "ai: add#1", "nothing#1 error", "ai"]
+def test_an_edit_of_a_call_of_no_tool_is_the_models_to_hear_of(drive: Drive, thread: Any) -> None:
+    class Brought(HumanInTheLoopMiddleware[Any, Any, Any]):
+        """About a tool that a wrapper may bring."""
+
+        named_tools = frozenset()
+
+    agent = create_agent(
+        ScriptedChatModel(replies=[calling(("nothing", {"at": "x"})), "done"]),
+        Office().tools(),
+        middleware=[Brought({"nothing": True})],
+        checkpointer=InMemorySaver(),
+    )
+    drive.invoke(agent, HI, thread)
+    state = drive.invoke(agent, decided(edit("nothing", at="y")), thread)
+    assert outline(state["messages"]) == ["human", "ai: nothing#1", "nothing#1 error", "ai"]
+
+
+def test_a_rejected_call_leaves_its_twin(drive: Drive, thread: Any, start: Any) -> None:
+    office = start(calling(ADD, ADD))
+    state = drive.invoke(office.agent, decided(REJECT, APPROVE), thread)
+    assert office.done == [("add", 1, 2)]
+    assert outline(state["messages"])[1:] == ["ai: add#1 add#2", "add#1 error", "add#2 success", "ai"]
 
 
 def test_an_edit_is_not_for_a_later_call_of_the_same_id(drive: Drive, thread: Any, start: Any) -> None:
@@ -303,14 +323,21 @@ BAD = [
     pytest.param([APPROVE, APPROVE], "decisions", id="list"),
     pytest.param({"decision": [APPROVE]}, "decisions", id="other key"),
     pytest.param({"decisions": APPROVE}, "decisions", id="no list"),
-    pytest.param({"decisions": [APPROVE]}, "1 decisions were given for 2 calls", id="too few"),
-    pytest.param({"decisions": [APPROVE] * 3}, "3 decisions were given for 2 calls", id="too many"),
+    pytest.param(
+        {"decisions": [APPROVE]},
+        "2 decisions, one on each call in the order of the question .'add', 'look'.; it holds 1",
+        id="too few",
+    ),
+    pytest.param({"decisions": [APPROVE] * 3}, "it holds 3", id="too many"),
     pytest.param({"decisions": [APPROVE, {"type": "maybe"}]}, "decision 2, on the call of 'look'", id="unknown"),
     pytest.param({"decisions": [APPROVE, REJECT]}, "out of 'approve', 'edit', 'respond', got", id="not allowed"),
     pytest.param({"decisions": ["approve", APPROVE]}, "decision 1, on the call of 'add'", id="text in list"),
     pytest.param({"decisions": [APPROVE, {"type": "respond"}]}, "message", id="no message"),
     pytest.param({"decisions": [{"type": "edit"}, APPROVE]}, "edited_action", id="no edit"),
     pytest.param({"decisions": [{"type": "edit", "edited_action": {"args": {}}}, APPROVE]}, "name", id="no name"),
+    pytest.param({"decisions": [edit("adds", a=1, b=2), APPROVE]}, "'adds'; the tools are: 'add'", id="no tool"),
+    pytest.param({"decisions": [edit(a="many", b=2), APPROVE]}, "args.a", id="arguments that do not fit"),
+    pytest.param({"decisions": [edit("look", where="x"), APPROVE]}, "args.at", id="not those of the other tool"),
 ]
 
 
@@ -327,6 +354,24 @@ def test_an_answer_that_does_not_fit_is_refused_and_can_be_given_again(
     assert question(drive, office, thread) == asked
     state = drive.invoke(office.agent, decided(APPROVE, APPROVE), thread)
     assert (every_call_has_one_answer(state["messages"]), len(office.done)) == (True, 2)
+
+
+def test_one_call_wants_one_decision(drive: Drive, thread: Any, start: Any) -> None:
+    with pytest.raises(InvalidAnswerError, match="'decisions' must hold one decision on the call of 'add'; it holds 0"):
+        drive.invoke(start().agent, decided(), thread)
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+def test_a_given_schema_does_not_take_the_place_of_the_check(drive: Drive, thread: Any, start: Any, mode: str) -> None:
+    on = {"add": {"allowed_decisions": ["edit"], "args_schema": {"type": "object"}}}
+    office, wrong = start(on=on, interrupt_mode=mode), edit(a="many", b=2)
+    if mode == "batched":
+        with pytest.raises(InvalidAnswerError, match=r"args\.a"):
+            drive.invoke(office.agent, decided(wrong), thread)
+    else:
+        (asked,) = drive.invoke(office.agent, Command(resume=wrong), thread)["__interrupt__"]
+        assert "args.a" in asked.value["error"]
+    assert office.done == []
 
 
 def test_a_refused_answer_can_be_given_again_by_the_questions_id(drive: Drive, thread: Any, start: Any) -> None:
@@ -456,29 +501,26 @@ BAD_EACH = [
 @pytest.mark.parametrize(
     "more", [(), (ToolErrorMiddleware(lambda error, request: "hidden"),), (ToolRetryMiddleware(initial_delay=0),)]
 )
-def test_a_decision_that_does_not_fit_is_refused_and_no_model_hears_of_it(
+def test_a_decision_that_does_not_fit_is_asked_again_and_no_model_hears_of_it(
     drive: Drive, thread: Any, ask_each: Any, answer: Any, said: str, more: Any
 ) -> None:
     office = ask_each(on={"add": {"allowed_decisions": ["approve", "edit"]}}, more=more)
     for _ in range(2):
-        with pytest.raises(InvalidAnswerError, match=said):
-            drive.invoke(office.agent, Command(resume=answer), thread)
+        (asked,) = drive.invoke(office.agent, Command(resume=answer), thread)["__interrupt__"]
+        assert said in asked.value["error"]
     assert (office.done, drive.state(office.agent, thread).next) == ([], ("tools",))
     state = drive.invoke(office.agent, Command(resume=APPROVE), thread)
     assert (office.done, every_call_has_one_answer(state["messages"])) == ([("add", 1, 2)], True)
 
 
-def test_a_refused_decision_leaves_the_other_questions(drive: Drive, thread: Any, ask_each: Any) -> None:
+def test_a_refused_decision_has_nothing_made_twice(drive: Drive, thread: Any, ask_each: Any) -> None:
     office = ask_each(calling(ADD, OTHER))
     questions = pending(drive, office, thread)
-    with pytest.raises(InvalidAnswerError):
-        drive.invoke(office.agent, by_id(questions, c1="yes", c2=APPROVE), thread)
-    assert "1" in pending(drive, office, thread)
-    again = {call: one for call, one in questions.items() if call in pending(drive, office, thread)}
-    answers = {f"c{call}": APPROVE for call in again}
-    state = drive.invoke(office.agent, by_id(questions, **answers), thread)
+    (asked,) = drive.invoke(office.agent, by_id(questions, c1="yes", c2=APPROVE), thread)["__interrupt__"]
+    assert (asked.value["tool_call_id"], office.done) == ("1", [("add", 5, 6)])
+    state = drive.invoke(office.agent, Command(resume=APPROVE), thread)
     assert every_call_has_one_answer(state["messages"])
-    assert set(office.done) == {("add", 1, 2), ("add", 5, 6)}
+    assert office.done == [("add", 5, 6), ("add", 1, 2)]
 
 
 def test_when_sees_the_tool_of_the_call(drive: Drive, thread: Any, ask_each: Any) -> None:
@@ -557,3 +599,30 @@ def test_an_unknown_mode_is_refused() -> None:
 def test_a_history_without_calls_asks_nothing(drive: Drive, thread: Any) -> None:
     office = Office(AIMessage("hello"))
     assert outline(drive.invoke(office.agent, HI, thread)["messages"]) == ["human", "ai"]
+
+
+# without anybody who keeps the question
+
+
+def unkept(mode: Any, checkpointer: Any = None) -> Any:
+    return create_agent(
+        ScriptedChatModel(replies=[calling(ADD), "done"]),
+        Office().tools(),
+        middleware=[HumanInTheLoopMiddleware({"add": True}, interrupt_mode=mode)],
+        checkpointer=checkpointer,
+    )
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+def test_without_a_checkpointer_there_is_a_warning_and_the_question_is_told(drive: Drive, mode: str) -> None:
+    with pytest.warns(RuntimeWarning, match="the question about 'add' cannot be answered: the agent has no checkpoint"):
+        state = cast("Any", drive.invoke(unkept(mode), HI))
+    assert outline(state["messages"]) == ["human", "ai: add#1"]
+    assert len(state["__interrupt__"]) == 1
+
+
+@pytest.mark.parametrize("own", [None, False])
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
+def test_a_graph_around_the_agent_may_keep_the_question(drive: Drive, thread: Any, mode: str, own: Any) -> None:
+    graph = StateGraph(MessagesState).add_node("agent", unkept(mode, own)).add_edge(START, "agent")
+    assert "__interrupt__" in drive.invoke(graph.compile(InMemorySaver()), HI, thread)

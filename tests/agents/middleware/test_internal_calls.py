@@ -68,6 +68,10 @@ def test_the_stream_has_the_main_models_words_alone_and_the_trace_has_all(drive:
     assert calls.texts == ["it may", "these are notes", "", "the answer is"]
 
 
+def test_a_call_says_what_it_is_for() -> None:
+    assert internal_config("guessing") == {"tags": ["nostream"], "metadata": {"lc_source": "guessing"}}
+
+
 def test_the_model_streams_afterwards_as_before(drive: Drive) -> None:
     model = shared()
     streamed(drive, guarded(model), HISTORY)

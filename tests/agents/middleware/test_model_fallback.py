@@ -76,7 +76,7 @@ def test_the_other_model_has_the_same_tools_and_schema(drive: Drive) -> None:
 
 @pytest.mark.parametrize("model", [3, ScriptedChatModel])
 def test_what_is_no_model_is_refused(model: Any) -> None:
-    with pytest.raises(ValueError, match="a fallback is a chat model or the name of one"):
+    with pytest.raises(ValueError, match="ModelFallbackMiddleware needs a chat model or the name of one"):
         ModelFallbackMiddleware(saying("yes"), model)
 
 

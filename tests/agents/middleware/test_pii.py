@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -17,6 +17,8 @@ from headrace.graph import START, MessagesState, StateGraph
 from headrace.testing import ScriptedChatModel
 from tests.agents.middleware.listening import Calls, calling, streamed, texts, updates
 from tests.drive import Drive
+
+NUMBER = r"\d{3,}"
 
 
 @tool
@@ -207,3 +209,23 @@ def test_nothing_is_written_when_nothing_is_found(drive: Drive) -> None:
 def test_a_bad_rule_is_refused_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="nothing detects 'shoe_size'"):
         PIIMiddleware("shoe_size")
+
+
+@pytest.mark.parametrize(("strategy", "says"), [("hash", "<num_hash:8d969eef>"), ("mask", "****3456")])
+def test_what_stands_for_a_match_is_not_replaced_again(drive: Drive, strategy: Any, says: str) -> None:
+    calls = [calling(("address", {"of": "ann"}, str(turn))) for turn in range(3)]
+    guard = PIIMiddleware("num", detector=NUMBER, strategy=strategy, apply_to_tool_results=True)
+    agent = create_agent(ScriptedChatModel(replies=[*calls, "done"]), [address], middleware=[guard])
+    assert drive.invoke(agent, {"messages": "it is 123456"})["messages"][0].text == f"it is {says}"
+
+
+def test_a_thread_goes_on_when_the_refused_message_is_taken_out(drive: Drive, thread: Any) -> None:
+    model = ScriptedChatModel(replies=["hello"])
+    agent = create_agent(model, middleware=[PIIMiddleware("email", strategy="block")], checkpointer=InMemorySaver())
+    for said in ("i am ann@x.org", "then i am nobody"):
+        with pytest.raises(PIIDetectionError):
+            drive.invoke(agent, {"messages": said}, thread)
+    refused, _ = drive.state(agent, thread).values["messages"]
+    agent.update_state(thread, {"messages": [RemoveMessage(refused.id)]})
+    assert drive.invoke(agent, {"messages": "now?"}, thread)["messages"][-1].text == "hello"
+    assert texts(model.calls[0]) == ["then i am nobody", "now?"]

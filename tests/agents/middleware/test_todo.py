@@ -10,9 +10,11 @@ from langchain_core.tools import tool
 
 from headrace.agents import create_agent
 from headrace.agents.middleware.todo import Todo, TodoListMiddleware
+from headrace.agents.middleware.tool_call_limit import ToolCallLimitMiddleware
 from headrace.checkpoint.memory import InMemorySaver
 from headrace.testing import ScriptedChatModel
 from tests.agents.middleware.listening import calling, updates
+from tests.agents.middleware.tool_calls import every_call_has_one_answer
 from tests.drive import Drive
 
 TODOS: list[Todo] = [{"content": "dig", "status": "in_progress"}, {"content": "fill", "status": "pending"}]
@@ -94,3 +96,17 @@ def test_a_status_that_there_is_not_is_refused(drive: Drive) -> None:
     result = drive.invoke(create_agent(model, middleware=[TodoListMiddleware()]), {"messages": "dig"})
     assert result["messages"][2].status == "error"
     assert "todos" not in result
+
+
+@pytest.mark.parametrize(("first", "statuses"), [("list", ["success", "error"]), ("limit", ["error", "error"])])
+def test_a_call_that_another_middleware_answered_is_not_answered_again(
+    drive: Drive, first: str, statuses: list[str]
+) -> None:
+    both = [("write_todos", {"todos": TODOS[:at]}, str(at)) for at in (1, 2)]
+    model = ScriptedChatModel(replies=[calling(*both), "done"])
+    middleware: list[Any] = [TodoListMiddleware(), ToolCallLimitMiddleware(run_limit=1)]
+    agent = create_agent(model, middleware=middleware if first == "list" else middleware[::-1])
+    messages = drive.invoke(agent, {"messages": "dig"})["messages"]
+    assert every_call_has_one_answer(messages)
+    answers = {one.tool_call_id: one.status for one in messages if isinstance(one, ToolMessage)}
+    assert [answers["1"], answers["2"]] == statuses

@@ -78,8 +78,21 @@ def test_a_tool_that_there_is_not_is_refused(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tools", "model", "says"), [(None, None, "needs a chat model"), ([3], "fake", "tools or their names, got 3")]
+    ("tools", "model", "says"),
+    [(None, None, "needs a chat model"), ([3], "fake", "names tools by themselves or by their names, got 3")],
 )
 def test_bad_settings_are_refused(tools: Any, model: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         LLMToolEmulator(tools, ScriptedChatModel(replies=["x"]) if model else None)
+
+
+def test_of_a_model_that_fails_the_agents_model_is_told(drive: Drive) -> None:
+    """It stands for the tool."""
+    emulating = ScriptedChatModel(replies=[ConnectionError("gone")])
+    model = ScriptedChatModel(replies=[calling(("weather", {"at": "B"}, "1")), "done"])
+    agent = create_agent(model, [weather], middleware=[LLMToolEmulator(model=emulating)])
+    messages = drive.invoke(agent, {"messages": "?"})["messages"]
+    answer = messages[2]
+    assert (answer.status, answer.tool_call_id, answer.name) == ("error", "1", "weather")
+    assert answer.text.startswith("Error: ConnectionError: gone")
+    assert messages[-1].text == "done"

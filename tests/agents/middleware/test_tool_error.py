@@ -21,6 +21,12 @@ def fail(at: str) -> str:
     raise ValueError(f"no {at}")
 
 
+@tool
+def other(at: str) -> str:
+    """Another one."""
+    return at
+
+
 async def say_later(error: Exception, request: Any) -> str:
     return f"later: {error} in {request.tool_call['name']}"
 
@@ -32,7 +38,7 @@ def say(error: Exception, request: Any) -> str:
 def answer(drive: Drive, *args: Any, call: Any = ("fail", {"at": "x"}), **settings: Any) -> ToolMessage:
     middleware: Any = ToolErrorMiddleware(*args, **settings)
     model = ScriptedChatModel(replies=[calling(call), "done"])
-    return last_answer(drive.invoke(create_agent(model, [fail], middleware=[middleware]), HI)["messages"])
+    return last_answer(drive.invoke(create_agent(model, [fail, other], middleware=[middleware]), HI)["messages"])
 
 
 def test_the_function_says_what_the_model_is_told(drive: Drive) -> None:

@@ -34,6 +34,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
+@tool
+def other() -> str:
+    """Another one."""
+    return ""
+
+
 class Shop:
     """An agent with a tool that fails so many times."""
 
@@ -50,7 +56,7 @@ class Shop:
 
         retry: Any = ToolRetryMiddleware(**{"jitter": False, **settings})
         model = ScriptedChatModel(replies=[call or calling(("buy", {"what": "tea"})), "done"])
-        self.agent = create_agent(model, [buy], middleware=[*more, retry])
+        self.agent = create_agent(model, [buy, other], middleware=[*more, retry])
 
     def answer(self, drive: Drive) -> ToolMessage:
         return last_answer(drive.invoke(self.agent, HI)["messages"])
@@ -100,11 +106,6 @@ def test_other_errors_are_left_to_the_agent(drive: Drive, pauses: list[float], r
 
 
 def test_it_is_about_the_tools_named(drive: Drive, pauses: list[float]) -> None:
-    @tool
-    def other() -> str:
-        """Another one."""
-        return ""
-
     for tools, tries in ((["buy"], 3), (["other"], 1), ([other], 1), ([], 1), (None, 3)):
         shop = Shop(9, tools=tools)
         shop.answer(drive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ..differences import Difference
+from ..differences import Difference, _renumbered
 from ..render import TEXT
 
 Apply = Callable[[list[str]], list[str]]
@@ -38,6 +38,33 @@ def _without_label(lines: list[str]) -> list[str]:
         else line.replace(f", 'metadata': {{{label}}}", "").replace(f"{label}, ", "").replace(f", {label}", "")
         for line in (line.replace("{'ls_integration': 'langgraph', ", f"{{{label}, ") for line in lines)
     ]
+
+
+def _refused_before_the_tools(lines: list[str]) -> list[str]:
+    """Of a call and its refusal: which node refuses, in which step, and how the call is kept."""
+    tools = re.compile(r"\(\) (tools |updates \{'tools'|messages \(ToolMessage)|.*'name': 'tools'")
+    kept = re.compile(r"(AIMessage\(type='ai', id='[^']*', )(?:invalid_)?tool_calls=\[[^]]*\]")
+    answer = re.compile(rf"(?<=<call>\)), ToolMessage\(content={TEXT}, [^()]*\)(?=\]\}}(\}}|, 'interrupts'))")
+    found = []
+    for line in lines:
+        line = kept.sub(r"\1<call>", re.sub(r"(step': )\d+", r"\1<step>", line))
+        line = line if line.startswith("() values") else answer.sub("", line)
+        if not tools.match(line) and not (line.startswith("() values") and line.endswith("<call>)]}")):
+            found.append(line)
+    if not any(line.startswith("() messages") for line in lines):
+        # Not streamed, so nothing was guessed: the call is known to be broken there too, and the run ends with it.
+        found = [*found[:2], lines[-1]]
+    return _renumbered(found)
+
+
+def _went_on(error: str, pattern: str) -> Apply:
+    """There the run ends with this error, and here it goes on to its end: what comes from `pattern` on."""
+
+    def apply(lines: list[str]) -> list[str]:
+        end = "== ended" if lines[-1] in (f"== raised {error}", "== ended") else lines[-1]
+        return [*_until(pattern)(lines), end]
+
+    return apply
 
 
 LABEL = "label for a tracing service"
@@ -91,7 +118,7 @@ DIFFERENCES = {
     "half a call": Difference(
         "Arguments that end in the middle are completed by guessing there, and the tool is called with them; here such "
         "a call is not made, and the model is told so.",
-        _until(r"^\(\) updates|^\(\) messages \(ToolMessage"),
+        _refused_before_the_tools,
         both=True,
     ),
     "status of a refused object": Difference(
@@ -110,6 +137,12 @@ DIFFERENCES = {
         "A model that answers with words where it should call the tool for the object is called again without end "
         "there, if the agent has no tools; here, and there with tools, the run ends without an object.",
         _until(r"^\(\) values .*AIMessage|^== "),
+        both=True,
+    ),
+    "call without tools": Difference(
+        "A model's call of a tool in an agent that has none ends the run without an answer to it there, which "
+        "providers refuse in the next turn; here the call is answered: there is no such tool.",
+        _until(r"AIMessage|^== "),
         both=True,
     ),
     "order of keys": Difference(
@@ -168,7 +201,7 @@ DIFFERENCES = {
     "unanswered call": Difference(
         "A history with a tool call that nobody answered is an error there, or goes to the model as it is, and the "
         "provider refuses it; here the agent mends it first.",
-        _until(r"'error': |messages \(|'result': |^\(\) updates|^== [er]"),
+        _went_on("ValueError", r"'error': |messages \(|'result': |^\(\) updates|^== [er]"),
         both=True,
     ),
     "unannounced jump": Difference(
@@ -180,7 +213,10 @@ DIFFERENCES = {
     "sync wrapper under asyncio": Difference(
         "A wrapper with a sync form only is a NotImplementedError under asyncio there; here the node runs in a thread, "
         "as any sync node does. An async wrapper of tools works in a sync run as well.",
-        _until(r"'error': |\(\) (messages|tools|updates) |^== [er]"),
+        _went_on(
+            "NotImplementedError",
+            r"'error': |\(\) (tools|messages \(.*content='hello'|updates .*'hello'|updates \{'tools')|^== [er]",
+        ),
         both=True,
     ),
     "async wrapper in a sync run": Difference(

@@ -1,6 +1,7 @@
 """Edited histories: what the model is shown, here and there.
 
-Differences, on purpose: negative counts, and ways of counting that there are not, are refused here.
+Differences, on purpose: negative counts, ways of counting that there are not, and names of tools that the agent does
+not have, are refused here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
 
 from tests.agents.middleware.listening import calling
 from tests.drive import Drive
@@ -17,6 +19,18 @@ from tests.drive import Drive
 from .updates import HEADRACE, LANGCHAIN, Library, scripted
 
 pytestmark = pytest.mark.main_only
+
+
+@tool
+def look(at: int) -> str:
+    """Look at something."""
+    return "seen"
+
+
+@tool
+def read(at: int) -> str:
+    """Read something."""
+    return "read"
 
 
 def letters(messages: Sequence[BaseMessage]) -> int:
@@ -50,7 +64,8 @@ def test_the_model_is_shown_the_same(drive: Drive, settings: Any, keep: int) -> 
         model = scripted("done")
         edit = library.ClearToolUsesEdit(keep=keep, **settings)
         middleware = library.ContextEditingMiddleware(edits=[edit], token_counter=letters)
-        drive.invoke(library.create_agent(model, middleware=[middleware]), {"messages": history()})
+        agent = library.create_agent(model, [look, read], middleware=[middleware])
+        drive.invoke(agent, {"messages": history()})
         return model.calls[0]
 
     assert shown(HEADRACE) == shown(LANGCHAIN)

@@ -37,7 +37,10 @@ DIFFERENCES: list[str | Difference] = [WORDS_OF_QUESTIONS, WORDS_OF_ERRORS, NOTI
   `InvalidAnswerError`, and the question can be answered again.
 - `args_schema` is shown with the question here (`review_configs`, or the schema of the answer); there it is not.
 - A call that another middleware answered is not asked about; there it is, and gets a second answer.
-- An edit to a tool that there is not is told to the model; there the run fails where it cannot go on.
+- An edit to a tool that there is not, or with arguments that do not fit, is an `InvalidAnswerError` as well; there the
+  model is told of it, or the run fails where it cannot go on.
+- The name of a tool that the agent does not have says nothing there; here it is a mistake.
+- Without a checkpointer there is a warning here.
 - Edits are forgotten when ids of calls come again; there an old edit is made in place of a new call.
 """
 
@@ -117,12 +120,12 @@ def test_a_notice_of_an_edit(driver: Driver) -> None:
     "on",
     [
         {"add": False},
-        {"other": True},
+        {},
         {"add": {"allowed_decisions": ["approve", "reject"], "description": "really?"}},
         {"add": {"allowed_decisions": ["approve"], "description": lambda call, state, runtime: call["name"]}},
         {"add": {"allowed_decisions": ["approve"], "description": "sum?", "when": is_large}},
     ],
-    ids=["off", "other", "text", "function", "when"],
+    ids=["off", "none", "text", "function", "when"],
 )
 @pytest.mark.parametrize("mode", ["batched", "per_call"])
 def test_configurations(driver: Driver, on: Any, mode: str) -> None:

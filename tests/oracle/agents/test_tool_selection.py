@@ -7,7 +7,7 @@ Differences, on purpose:
   be used, which is asked for again and then is `on_parsing_failure`'s.
 - A history without a word of a user is an AssertionError there; here nothing is selected.
 - Tools that are always included come last there; here tools keep the agent's order, which a provider can cache.
-- Bad settings are refused when the middleware is made.
+- Bad settings are refused when the middleware is made, and names of tools that the agent does not have when it is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ PROGRAMS: list[tuple[Any, Any]] = [
     (["hm"], {"max_retries": 0, "on_parsing_failure": "all", "max_tools": 1, "always_include": ["water"]}),
     (["hm"], {"max_retries": 0, "on_parsing_failure": ["fill"], "always_include": ["water"]}),
     (["hm"], {"max_retries": 0, "on_parsing_failure": lambda answer: ["fill"] if answer is None else []}),
-    ([chosen("dig")], {"always_include": ["shovel"]}),
     ([], {"always_include": ["dig", "fill", "plant", "water"]}),
     ([ConnectionError("gone")], {}),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         CodexSandboxExecutionPolicy,
         DockerExecutionPolicy,
         HostExecutionPolicy,
+        ShellStartError,
     )
     from headrace.agents.middleware.shell_tool import ShellToolMiddleware
     from headrace.agents.middleware.summarization import SummarizationMiddleware, TriggerClause
@@ -122,5 +124,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Each name from its home when it is asked for: an agent uses few of them."""
     if name not in HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        close = get_close_matches(name, HOMES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

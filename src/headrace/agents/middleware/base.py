@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from langchain_core.tools import BaseTool
@@ -43,6 +44,12 @@ class AgentMiddleware(Generic[StateT, ContextT, ResponseT]):
     def name(self) -> str:
         """Unique in an agent; its nodes are called `name.before_model` and so on."""
         return type(self).__name__
+
+    @property
+    def named_tools(self) -> Collection[str]:
+        """The tools that its settings name. `create_agent` refuses names that no tool of the agent has, since a setting
+        for such a tool does nothing; a subclass for tools that only come with a request returns none."""
+        return ()
 
     def before_agent(self, state: StateT, runtime: Runtime[ContextT]) -> Any:
         """Once, when a run begins."""
@@ -118,3 +125,17 @@ def jumps_of(*hooks: Any) -> tuple[JumpTo, ...]:
     for hook in hooks:
         found.update(dict.fromkeys(getattr(hook, "__can_jump_to__", ())))
     return tuple(found)
+
+
+def unknown_tools(middleware: AgentMiddleware[Any, Any, Any], known: Collection[str]) -> list[str]:
+    """What is wrong with the tools that a middleware names, where an agent has tools of the known names."""
+    return [
+        f"{middleware.name} names the tool {name!r}, which the agent does not have; {instead(name, known)}"
+        for name in sorted({*middleware.named_tools}.difference(known))
+    ]
+
+
+def instead(name: str, known: Collection[str]) -> str:
+    """What may have been meant."""
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"its tools are: {', '.join(map(repr, known)) or 'none'}"

@@ -14,11 +14,11 @@ def check_limits(thread_limit: Any, run_limit: Any) -> None:
             raise ValueError(f"{name} is a number of calls that is not below 0, got {limit!r}")
 
 
-def exceeded(thread: int, run: int, thread_limit: int | None, run_limit: int | None, what: str = "model calls") -> str:
-    """Which limits are reached, in words; empty if none is."""
+def exceeded(thread: int, run: int, thread_limit: int | None, run_limit: int | None) -> str:
+    """Which limits on calls of the model are reached, in words; empty if none is."""
     found = []
     if thread_limit is not None and thread >= thread_limit:
-        found.append(f"{thread} of {thread_limit} {what} of this thread are used")
+        found.append(f"{thread} of {thread_limit} model calls of this thread are used")
     if run_limit is not None and run >= run_limit:
-        found.append(f"{run} of {run_limit} {what} of this run are used")
+        found.append(f"{run} of {run_limit} model calls of this run are used")
     return " and ".join(found)

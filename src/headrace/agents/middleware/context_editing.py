@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.tools import BaseTool
 
 from headrace.agents.middleware.base import AgentMiddleware
+from headrace.agents.middleware.chosen_tools import names_of
+from headrace.agents.middleware.model_facts import TokenCounter
 from headrace.agents.model_node import prompt_of
 from headrace.agents.request import ModelCallResult, ModelRequest, ModelResponse
 
-TokenCounter: TypeAlias = Callable[[Sequence[BaseMessage]], int]
 NOTE = "context_editing"
 """The key of a changed message's response metadata that says what was done to it."""
 
@@ -37,14 +39,19 @@ class ClearToolUsesEdit:
     """The newest answers, which are never cleared."""
     clear_tool_inputs: bool = False
     """Whether the arguments of the calls are emptied as well."""
-    exclude_tools: Sequence[str] = ()
-    """Names of tools whose answers stay."""
+    exclude_tools: Sequence[str | BaseTool] = ()
+    """Tools, or their names, whose answers stay."""
     placeholder: str = "[cleared]"
 
     def __post_init__(self) -> None:
         for name in ("trigger", "clear_at_least", "keep"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} counts from 0, got {getattr(self, name)!r}")
+        names_of(self.exclude_tools, "exclude_tools")
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        return names_of(self.exclude_tools, "exclude_tools") or frozenset()
 
     def apply(self, messages: list[AnyMessage], *, count_tokens: TokenCounter) -> None:
         before = count_tokens(messages)
@@ -64,7 +71,7 @@ class ClearToolUsesEdit:
         message, found = messages[at], call_of(messages, at)
         if found is None or message.response_metadata.get(NOTE, {}).get("cleared"):
             return False
-        return (message.name or found[1]["name"]) not in self.exclude_tools
+        return (message.name or found[1]["name"]) not in self.excluded
 
     def clear(self, messages: list[AnyMessage], at: int) -> None:
         answer = messages[at]
@@ -128,6 +135,10 @@ class ContextEditingMiddleware(AgentMiddleware[Any, Any, Any]):
         self.edits: list[ContextEdit] = [ClearToolUsesEdit()] if edits is None else list(edits)
         self.token_count_method = token_count_method
         self.token_counter = token_counter
+
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return frozenset(name for edit in self.edits if isinstance(edit, ClearToolUsesEdit) for name in edit.excluded)
 
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[Any]]

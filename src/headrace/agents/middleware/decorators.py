@@ -135,6 +135,8 @@ def dynamic_prompt(func: Callable[..., Any] | None = None) -> Any:
     function = func
 
     def prompted(request: ModelRequest, prompt: str | SystemMessage) -> ModelRequest:
+        if not isinstance(prompt, (str, SystemMessage)):
+            raise TypeError(f"{name_of(function)} returned {prompt!r}; a dynamic prompt is a text or a SystemMessage")
         return request.override(system_message=SystemMessage(prompt) if isinstance(prompt, str) else prompt)
 
     if is_async(function):

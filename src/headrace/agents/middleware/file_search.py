@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from headrace import clock
 from headrace.agents.middleware.base import AgentMiddleware
 from headrace.agents.middleware.files.glob import GlobPattern
-from headrace.agents.middleware.files.grep import Match, checked, matches
+from headrace.agents.middleware.files.grep import Match, matches, usable
 from headrace.agents.middleware.files.tree import FileTree, Found
 from headrace.agents.middleware.stoppable import in_thread, stopped_with_run
 
@@ -140,7 +140,7 @@ class FilesystemFileSearchMiddleware(AgentMiddleware[Any, Any, Any]):
                     yield file
 
         hits = matches(
-            files(), checked(pattern), first=mode == "files_with_matches", ripgrep=self.use_ripgrep,
+            files(), usable(pattern), first=mode == "files_with_matches", ripgrep=self.use_ripgrep,
             halted=search.halted,
         )  # fmt: skip
         lines, count = shown(hits, mode)

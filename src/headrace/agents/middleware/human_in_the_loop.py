@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from typing_extensions import NotRequired, TypedDict
 
+from headrace.agents.middleware.asking import tools_around, warn_if_unanswerable
 from headrace.agents.middleware.base import AgentMiddleware, ContextT, ResponseT, StateT
 from headrace.agents.middleware.decisions import (
     KINDS,
@@ -26,7 +27,7 @@ from headrace.agents.middleware.decisions import (
     RespondDecision,
     ReviewConfig,
     ToolApprovalRequest,
-    checked,
+    accepted,
     decisions_in,
 )
 from headrace.agents.state import AgentState, PrivateStateAttr
@@ -82,10 +83,12 @@ class HumanInTheLoopMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
     `interrupt_mode` "batched" asks once for all calls of a turn, before any is made: the interrupt's value is a
     `HITLRequest`, the answer a `HITLResponse`, `Command(resume={"decisions": [{"type": "approve"}, ...]})`. "per_call"
     asks for each call, a `ToolApprovalRequest` to be answered with one decision, while other calls are made at once;
-    several are answered by interrupt id, and an edit must fit the tool.
+    several are answered by interrupt id, and an edit must be of the same tool.
 
-    An answer that does not fit raises `InvalidAnswerError` to whoever gave it; nothing is called, and the question
-    can be answered again. ValueError for a configuration that cannot be.
+    An answer that does not fit, or an edit that does not fit its tool: in "batched" `InvalidAnswerError` for whoever
+    gave it, and the question can be answered again; in "per_call" the question comes again with its `error`, since
+    other calls of the step may be under way. Such a call is never made. ValueError for a configuration that cannot be.
+    Without a checkpointer the question is told, with a RuntimeWarning, and nobody can answer it.
     """
 
     state_schema = HumanInTheLoopState
@@ -105,6 +108,10 @@ class HumanInTheLoopMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
         self.edit_notice = edit_notice
         self.interrupt_mode = interrupt_mode
 
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return frozenset(self.interrupt_on)
+
     # all calls of a turn
 
     def after_model(self, state: StateT, runtime: Runtime[ContextT]) -> dict[str, Any] | None:
@@ -115,8 +122,9 @@ class HumanInTheLoopMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
             return forgotten(calls, state)
         requests = [self.request(call, state, runtime) for call in asked]
         configs = [self.review(call) for call in asked]
+        warn_if_unanswerable(f"the question about {', '.join(repr(call['name']) for call in asked)}")
         answer = interrupt(HITLRequest(action_requests=requests, review_configs=configs))
-        decided = list(zip(asked, decisions_in(answer, configs), strict=True))
+        decided = list(zip(asked, decisions_in(answer, configs, tools_around()), strict=True))
         answers = [message for call, decision in decided if (message := answered(call, decision)) is not None]
         edits = {call["id"]: decision["edited_action"] for call, decision in decided if decision["type"] == "edit"}
         last = next(message for message in reversed(messages) if isinstance(message, AIMessage))
@@ -196,8 +204,13 @@ class HumanInTheLoopMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
             description=self.description(call, request.state, get_runtime()),
         )
         edit = EditForm(call["name"], request.tool, config.get("args_schema"))
-        answer = interrupt(question, response_schema=edit.schema(allowed))
-        return checked(answer, allowed, f"the decision on the call of {call['name']!r}", edit)
+        warn_if_unanswerable(f"the question about {call['name']!r}")
+        while True:
+            answer = interrupt(question, response_schema=edit.schema(allowed))
+            try:
+                return accepted(answer, allowed, f"the decision on the call of {call['name']!r}", edit)
+            except InvalidAnswerError as error:
+                question = {**question, "error": str(error)}
 
     def noticed(self, answer: Any, call: ToolCall) -> Any:
         """The answer of an edited call, with the notice."""

@@ -1,30 +1,24 @@
-"""What a middleware is told of models and tools, and what it asks of a model before it calls it."""
+"""What a middleware is told of models, and what it asks of one before it calls it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
-from langchain_core.tools import BaseTool
+from langchain_core.messages import BaseMessage
 
 from headrace.chat_models import init_chat_model
 
+TokenCounter: TypeAlias = Callable[[Sequence[BaseMessage]], int]
+"""How long messages are, as a model reads them."""
 
-def chosen(model: Any, who: str) -> Any:
-    """The model that is meant, by name or as it is. ValueError for what cannot be called."""
+
+def model_of(model: Any, who: str) -> Any:
+    """The chat model that is meant: itself, or the one of this name. ValueError for what cannot be called."""
     found = init_chat_model(model) if isinstance(model, str) else model
-    if not hasattr(found, "invoke"):
+    if isinstance(found, type) or not hasattr(found, "invoke"):
         raise ValueError(f"{who} needs a chat model or the name of one ('provider:model'), got {model!r}")
     return found
-
-
-def names_of(tools: Iterable[Any], what: str) -> set[str]:
-    """The names of tools, each given by its name or as it is. ValueError for what is neither."""
-    names = [one.name if isinstance(one, BaseTool) else one for one in tools]
-    bad = [name for name in names if not isinstance(name, str)]
-    if bad:
-        raise ValueError(f"{what} are tools or their names, got {bad[0]!r}")
-    return set(names)
 
 
 def provider_of(model: Any) -> str | None:

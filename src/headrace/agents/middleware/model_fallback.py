@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from headrace.agents.middleware.base import AgentMiddleware, ContextT, ResponseT, StateT
+from headrace.agents.middleware.model_facts import model_of
 from headrace.agents.request import ModelCallResult, ModelRequest, ModelResponse
-from headrace.chat_models import init_chat_model
 
 
 class ModelFallbackMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
@@ -20,7 +19,7 @@ class ModelFallbackMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
     """
 
     def __init__(self, first_model: str | BaseChatModel, *additional_models: str | BaseChatModel) -> None:
-        self.models = [model_of(model) for model in (first_model, *additional_models)]
+        self.models = [model_of(model, "ModelFallbackMiddleware") for model in (first_model, *additional_models)]
 
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[ResponseT]]
@@ -47,12 +46,3 @@ class ModelFallbackMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
     def requests(self, request: ModelRequest) -> list[ModelRequest]:
         """The request to each of the models, the agent's own first."""
         return [request, *(request.override(model=model) for model in self.models)]
-
-
-def model_of(model: Any) -> Any:
-    """The chat model that is meant."""
-    if isinstance(model, str):
-        return init_chat_model(model)
-    if isinstance(model, type) or not hasattr(model, "invoke"):
-        raise ValueError(f"a fallback is a chat model or the name of one, got {model!r}")
-    return model

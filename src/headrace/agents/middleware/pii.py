@@ -31,8 +31,12 @@ class PIIMiddleware(AgentMiddleware[Any, Any, Any]):
     Several of them, one for each type, work in one agent. `pii_type` and `detector`: see `RedactionRule`. `strategy`:
     "block" (the run fails with PIIDetectionError), "redact", "mask" or "hash".
 
-    `apply_to_input`: what the user said, before the model sees it. `apply_to_tool_results`: what tools answered,
-    before the model sees it; a stream shows it as the tool gave it, because it is told when the tool ends.
+    `apply_to_input`: what the user said since the model last spoke, before the model sees it; older messages are taken
+    to have been looked at. `apply_to_tool_results`: what tools answered, before the model sees it; a stream shows it as
+    the tool gave it, because it is told when the tool ends.
+
+    A message that "block" refuses stays in its thread, and so would every later run of the thread be refused: take it
+    out, `agent.update_state(config, {"messages": [RemoveMessage(id)]})`, or begin another thread.
 
     `apply_to_output`: what the model says, before anybody else sees it. So there are no tokens: the answer is held
     until it is whole and looked through, and then put on the `messages` stream in one piece; the state and its
@@ -79,13 +83,15 @@ class PIIMiddleware(AgentMiddleware[Any, Any, Any]):
         return self.before_model(state, runtime)
 
     def incoming(self, messages: list[BaseMessage]) -> Iterator[BaseMessage]:
-        """What is new to the model: the user's last message, and all of users and tools since the model last spoke."""
+        """What is new to the model: what users and tools said since it last spoke.
+
+        Older messages were looked at before; what stands for a match there may look like one itself.
+        """
         spoken = max((at for at, one in enumerate(messages) if isinstance(one, AIMessage)), default=-1)
-        users = [at for at, one in enumerate(messages) if isinstance(one, HumanMessage)]
-        if self.apply_to_input:
-            yield from (messages[at] for at in users if at > spoken or at == users[-1])
-        if self.apply_to_tool_results:
-            yield from (one for one in messages[spoken + 1 :] if isinstance(one, ToolMessage))
+        for one in messages[spoken + 1 :]:
+            human, tool = isinstance(one, HumanMessage), isinstance(one, ToolMessage)
+            if (human and self.apply_to_input) or (tool and self.apply_to_tool_results):
+                yield one
 
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[Any]]

@@ -8,7 +8,8 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from headrace.agents.middleware.base import AgentMiddleware
-from headrace.agents.middleware.model_facts import names_of, provider_of
+from headrace.agents.middleware.chosen_tools import names_of
+from headrace.agents.middleware.model_facts import provider_of
 from headrace.agents.request import ModelCallResult, ModelRequest, ModelResponse
 
 SEARCH_TOOLS: dict[str, dict[str, Any]] = {
@@ -27,7 +28,11 @@ class ProviderToolSearchMiddleware(AgentMiddleware[Any, Any, Any]):
     """
 
     def __init__(self, *, searchable_tools: Sequence[str | BaseTool] | None = None) -> None:
-        self.searchable = names_of(searchable_tools or (), "searchable_tools")
+        self.searchable = names_of(searchable_tools, "searchable_tools") or frozenset()
+
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return self.searchable
 
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[Any]]

@@ -106,10 +106,10 @@ def detector_of(pii_type: str, given: Detector | str | None) -> Detector:
         return lambda text: [match_of(pii_type, found) for found in pattern.finditer(text) if found[0]]
     if not callable(given):
         raise ValueError(f"the detector for {pii_type!r} is a regular expression or a function, got {given!r}")
-    return lambda text: [checked(pii_type, text, one) for one in given(text)]
+    return lambda text: [match_from(pii_type, text, one) for one in given(text)]
 
 
-def checked(pii_type: str, text: str, found: Any) -> PIIMatch:
+def match_from(pii_type: str, text: str, found: Any) -> PIIMatch:
     """What a user's detector found, as a match. TypeError for what is none."""
     if not isinstance(found, Mapping) or not {"start", "end"} <= found.keys():
         raise TypeError(f"the detector for {pii_type!r} returned {found!r}; it returns dicts with 'start' and 'end'")

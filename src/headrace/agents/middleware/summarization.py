@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from headrace.agents.middleware.base import AgentMiddleware
 from headrace.agents.middleware.internal import internal_config
-from headrace.agents.middleware.model_facts import chosen, max_input_tokens, provider_of
+from headrace.agents.middleware.model_facts import TokenCounter, max_input_tokens, model_of, provider_of
 from headrace.agents.middleware.withhold import withheld
 from headrace.messages import REMOVE_ALL_MESSAGES
 
@@ -38,7 +38,6 @@ class TriggerClause(TypedDict, total=False):
 
 
 Trigger: TypeAlias = ContextSize | TriggerClause
-TokenCounter: TypeAlias = Callable[[Iterable[Any]], int]
 Summarizer: TypeAlias = "Runnable[list[AnyMessage], Any] | Callable[[list[AnyMessage]], Any]"
 
 SUMMARY_PROMPT = """\
@@ -59,8 +58,8 @@ Leave out greetings, repetition and whatever has been settled and will not matte
 </conversation>"""
 
 SUMMARY_TITLE = "Notes on the conversation so far, in place of its older messages:"
-SUMMARY: dict[str, Any] = {"lc_source": "summarization"}
-"""Marks the summary in the history and its model call in traces."""
+SOURCE = "summarization"
+"""Marks the summary in the history and its model call in traces, as `lc_source`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Plan:
     def update(self, answer: Any) -> dict[str, Any]:
         """The history begun anew. Only nodes see the summary come: it is no part of what is said to the user."""
         text = answer.text if isinstance(answer, BaseMessage) else str(answer)
-        summary = HumanMessage(f"{SUMMARY_TITLE}\n\n{text.strip()}", additional_kwargs=dict(SUMMARY))
+        summary = HumanMessage(f"{SUMMARY_TITLE}\n\n{text.strip()}", additional_kwargs={"lc_source": SOURCE})
         return {"messages": [withheld(RemoveMessage(REMOVE_ALL_MESSAGES)), withheld(summary), *self.kept]}
 
 
@@ -106,7 +105,7 @@ class SummarizationMiddleware(AgentMiddleware[Any, Any, Any]):
         trim_tokens_to_summarize: int | None = 4000,
         summarizer: str | Summarizer | None = None,
     ) -> None:
-        self.model = chosen(model, "SummarizationMiddleware")
+        self.model = model_of(model, "SummarizationMiddleware")
         self.window = max_input_tokens(self.model)
         self.trigger = trigger
         triggers = trigger if isinstance(trigger, list) else [] if trigger is None else [trigger]
@@ -127,7 +126,7 @@ class SummarizationMiddleware(AgentMiddleware[Any, Any, Any]):
         if summarizer is None:
             return self.model
         if isinstance(summarizer, str):
-            return chosen(summarizer, "summarizer")
+            return model_of(summarizer, "summarizer")
         if not callable(summarizer) and not isinstance(summarizer, Runnable):
             raise ValueError(f"summarizer is a chat model, a runnable or a function of messages, got {summarizer!r}")
         return coerce_to_runnable(summarizer)
@@ -198,11 +197,13 @@ class SummarizationMiddleware(AgentMiddleware[Any, Any, Any]):
     def before_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """The new history, if the old one is too long."""
         plan = self.plan(state["messages"])
-        return None if plan is None else plan.update(plan.writer.invoke(plan.input, config=config()))
+        return None if plan is None else plan.update(plan.writer.invoke(plan.input, config=internal_config(SOURCE)))
 
     async def abefore_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         plan = self.plan(state["messages"])
-        return None if plan is None else plan.update(await plan.writer.ainvoke(plan.input, config=config()))
+        return (
+            None if plan is None else plan.update(await plan.writer.ainvoke(plan.input, config=internal_config(SOURCE)))
+        )
 
     def plan(self, messages: Sequence[BaseMessage]) -> Plan | None:
         """What is to be done; None if all messages stay."""
@@ -210,7 +211,7 @@ class SummarizationMiddleware(AgentMiddleware[Any, Any, Any]):
             return None
         at = self.cut(messages)
         older, kept = list(messages[:at]), list(messages[at:])
-        if all(one.additional_kwargs.get("lc_source") == SUMMARY["lc_source"] for one in older):
+        if all(one.additional_kwargs.get("lc_source") == SOURCE for one in older):
             return None  # also when there is nothing: a summary of a summary alone says no more
         if self.writer is self.model or hasattr(self.writer, "bind_tools"):
             return Plan(self.writer, [HumanMessage(self.prompt(older))], kept)
@@ -229,11 +230,6 @@ class SummarizationMiddleware(AgentMiddleware[Any, Any, Any]):
             allow_partial=True, text_splitter=pieces,
         )  # fmt: skip
         return trimmed or older[-1:]
-
-
-def config() -> Any:
-    """The config of the call for a summary."""
-    return {**internal_config(), "metadata": dict(SUMMARY)}
 
 
 def whole_turns(messages: Sequence[BaseMessage], cut: int) -> int:

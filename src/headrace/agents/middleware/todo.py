@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
-from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.messages import SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool
 from pydantic import BaseModel, Field
 from typing_extensions import NotRequired, TypedDict
@@ -14,6 +14,8 @@ from typing_extensions import NotRequired, TypedDict
 from headrace.agents.middleware.base import AgentMiddleware
 from headrace.agents.request import ModelCallResult, ModelRequest, ModelResponse
 from headrace.agents.state import AgentState, OmitFromInput
+from headrace.prebuilt.tool_call import refusal
+from headrace.prebuilt.tool_node import pending_calls
 from headrace.types import Command
 
 WRITE_TODOS = "write_todos"
@@ -77,7 +79,8 @@ async def awrite_todos(todos: list[Todo], tool_call_id: Annotated[str, InjectedT
 class TodoListMiddleware(AgentMiddleware[Any, Any, Any]):
     """Gives the model a tool `write_todos` and says when to use it; the list is in the state under `todos`.
 
-    Several calls of it in one answer are refused, all of them, as each would replace the list of the others.
+    Several calls of it in one answer are refused, all that wait to be made, as each would replace the list of the
+    others.
     """
 
     state_schema = PlanningState
@@ -107,18 +110,13 @@ class TodoListMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def after_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Refuse calls that come together."""
-        last = next((one for one in reversed(state["messages"]) if isinstance(one, AIMessage)), None)
-        calls = [] if last is None else [call for call in last.tool_calls if call["name"] == WRITE_TODOS]
+        calls = [call for call in pending_calls(state["messages"]) if call["name"] == WRITE_TODOS]
         if len(calls) < 2:
             return None
-        return {"messages": [refusal(call["id"]) for call in calls]}
+        return {"messages": [refusal(call, SEVERAL) for call in calls]}
 
     async def aafter_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         return self.after_model(state, runtime)
-
-
-def refusal(id: str | None) -> ToolMessage:
-    return ToolMessage(SEVERAL, name=WRITE_TODOS, tool_call_id=id or "", status="error")
 
 
 def extended(message: SystemMessage | None, text: str) -> SystemMessage:

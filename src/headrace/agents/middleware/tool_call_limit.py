@@ -92,6 +92,10 @@ class ToolCallLimitMiddleware(AgentMiddleware[ToolCallLimitState[ResponseT], Con
         kind = type(self).__name__
         return kind if self.tool_name is None else f"{kind}[{self.tool_name}]"
 
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return frozenset() if self.tool_name is None else frozenset({self.tool_name})
+
     @hook_config(can_jump_to=["end"])
     def after_model(self, state: ToolCallLimitState[ResponseT], runtime: Runtime[ContextT]) -> Any:
         calls = pending_calls(state["messages"])

@@ -10,9 +10,13 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from headrace.agents.middleware.base import AgentMiddleware
+from headrace.agents.middleware.chosen_tools import names_of
 from headrace.agents.middleware.internal import internal_config
-from headrace.agents.middleware.model_facts import chosen, names_of
-from headrace.prebuilt.tool_call import Answer, ToolCallRequest
+from headrace.agents.middleware.model_facts import model_of
+from headrace.prebuilt.tool_call import Answer, ToolCallRequest, refusal
+from headrace.prebuilt.tool_errors import TOOL_CALL_ERROR_TEMPLATE, described
+
+SOURCE = "tool_emulation"
 
 PROMPT = """\
 Play the part of a tool that an assistant has called; the real one is not connected. Answer with exactly what the tool \
@@ -28,33 +32,38 @@ class LLMToolEmulator(AgentMiddleware[Any, Any, Any]):
     """Lets a model answer in place of tools, for trying out an agent whose tools are not there yet, or cost or harm.
 
     `tools`: those to be emulated, by name or as they are; by default all. `model`: who answers; it must be given.
-    Arguments are not validated. A tool that the agent does not have is refused as ever. The calls are seen by
-    callbacks and by no stream.
+    Arguments are not validated. A tool that the agent does not have is refused as ever. When the model fails, the
+    agent's is told so, as of any tool that fails. The calls are seen by callbacks and by no stream.
     """
 
     def __init__(self, tools: Sequence[str | BaseTool] | None = None, model: Any = None) -> None:
-        self.model = chosen(model, "LLMToolEmulator")
-        self.names = None if tools is None else names_of(tools, "tools")
+        self.model = model_of(model, "LLMToolEmulator")
+        self.names = names_of(tools)
+
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return self.names or frozenset()
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Answer]) -> Answer:
         if not self.emulates(request):
             return handler(request)
-        return answer(request, self.model.invoke(prompt(request), config=config()))
+        try:
+            return answer(request, self.model.invoke(prompt(request), config=internal_config(SOURCE)))
+        except Exception as error:
+            return failure(request, error)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Answer]]
     ) -> Answer:
         if not self.emulates(request):
             return await handler(request)
-        return answer(request, await self.model.ainvoke(prompt(request), config=config()))
+        try:
+            return answer(request, await self.model.ainvoke(prompt(request), config=internal_config(SOURCE)))
+        except Exception as error:
+            return failure(request, error)
 
     def emulates(self, request: ToolCallRequest) -> bool:
         return request.tool is not None and (self.names is None or request.tool.name in self.names)
-
-
-def config() -> Any:
-    """The config of the call that makes an answer up."""
-    return {**internal_config(), "metadata": {"lc_source": "tool_emulation"}}
 
 
 def prompt(request: ToolCallRequest) -> list[HumanMessage]:
@@ -69,3 +78,8 @@ def answer(request: ToolCallRequest, made_up: Any) -> ToolMessage:
     """The tool's answer, as it seems."""
     call = request.tool_call
     return ToolMessage(made_up.text, name=call["name"], tool_call_id=call["id"] or "")
+
+
+def failure(request: ToolCallRequest, error: Exception) -> ToolMessage:
+    """What the agent's model is told when there is no answer: it stands for the tool's error."""
+    return refusal(request.tool_call, TOOL_CALL_ERROR_TEMPLATE.format(error=described(error)))

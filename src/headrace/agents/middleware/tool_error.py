@@ -47,6 +47,10 @@ class ToolErrorMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
         self.on_error, self.aon_error = on_error, aon_error
         self.chosen = names_of(tools)
 
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return self.chosen or frozenset()
+
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Answer]) -> Answer:
         try:
             return handler(request)

@@ -44,6 +44,10 @@ class ToolRetryMiddleware(AgentMiddleware[StateT, ContextT, ResponseT]):
             max_delay=max_delay, jitter=jitter,
         )  # fmt: skip
 
+    @property
+    def named_tools(self) -> frozenset[str]:
+        return self.chosen or frozenset()
+
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Answer]) -> Answer:
         if self.chosen is not None and request.tool_call["name"] not in self.chosen:
             return handler(request)

@@ -11,13 +11,16 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 
 from headrace.agents.middleware.base import AgentMiddleware
+from headrace.agents.middleware.chosen_tools import names_of
 from headrace.agents.middleware.internal import internal_config
-from headrace.agents.middleware.model_facts import chosen
+from headrace.agents.middleware.model_facts import model_of
 from headrace.agents.request import ModelCallResult, ModelRequest, ModelResponse
 
 OnParsingFailure: TypeAlias = Literal["error", "none", "all"] | list[str] | Callable[[Any], list[str]]
 """What is chosen when no answer can be read: a ValueError, no tool, all tools, these, or what a function of the last
 answer says (None if there was nothing like an object in it)."""
+
+SOURCE = "tool_selection"
 
 SYSTEM_PROMPT = """\
 You choose tools for an assistant. It will see only those that you choose, and it cannot ask for others. Read what the \
@@ -53,9 +56,9 @@ class LLMToolSelectorMiddleware(AgentMiddleware[Any, Any, Any]):
     """Asks a model, before each call of the agent's model, which tools the user's last message needs.
 
     Worth it with many tools: fewer tokens, and fewer wrong calls. `model`: who chooses; by default the agent's own.
-    `system_prompt`: how. `max_tools`: no more than so many, the first ones named; `always_include`: tools that are
-    always shown, beside those. A provider's own tools always are. `max_retries`: how often an answer that cannot be
-    read, or that names a tool which there is not, is asked for again; `on_parsing_failure`: what then.
+    `system_prompt`: how. `max_tools`: no more than so many, the first ones named; `always_include`: tools, or their
+    names, that are always shown, beside those. A provider's own tools always are. `max_retries`: how often an answer
+    that cannot be read, or that names a tool which there is not, is asked for again; `on_parsing_failure`: what then.
 
     The tools keep the agent's order. The calls are seen by callbacks and by no stream.
     """
@@ -66,7 +69,7 @@ class LLMToolSelectorMiddleware(AgentMiddleware[Any, Any, Any]):
         model: Any = None,
         system_prompt: str = SYSTEM_PROMPT,
         max_tools: int | None = None,
-        always_include: list[str] | None = None,
+        always_include: Sequence[str | BaseTool] | None = None,
         max_retries: int = 1,
         on_parsing_failure: OnParsingFailure = "error",
     ) -> None:
@@ -79,19 +82,26 @@ class LLMToolSelectorMiddleware(AgentMiddleware[Any, Any, Any]):
                 "on_parsing_failure is 'error', 'none', 'all', a list of names or a function, "
                 f"got {on_parsing_failure!r}"
             )
-        self.model = None if model is None else chosen(model, "LLMToolSelectorMiddleware")
+        self.model = None if model is None else model_of(model, "LLMToolSelectorMiddleware")
         self.system_prompt = system_prompt
         self.max_tools = max_tools
-        self.always_include = list(always_include or ())
+        self.always_include = names_of(always_include, "always_include") or frozenset()
         self.max_retries = max_retries
         self.on_parsing_failure = on_parsing_failure
+
+    @property
+    def named_tools(self) -> frozenset[str]:
+        fallback = self.on_parsing_failure
+        return self.always_include.union(fallback if isinstance(fallback, list) else ())
 
     def wrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
         selection = self.selection(request)
         for _ in range(self.max_retries + 1):
-            if selection is None or selection.hear(selection.model.invoke(selection.messages, config=config())):
+            if selection is None or selection.hear(
+                selection.model.invoke(selection.messages, config=internal_config(SOURCE))
+            ):
                 break
         return handler(self.narrowed(request, selection))
 
@@ -100,14 +110,16 @@ class LLMToolSelectorMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> ModelCallResult[Any]:
         selection = self.selection(request)
         for _ in range(self.max_retries + 1):
-            if selection is None or selection.hear(await selection.model.ainvoke(selection.messages, config=config())):
+            if selection is None or selection.hear(
+                await selection.model.ainvoke(selection.messages, config=internal_config(SOURCE))
+            ):
                 break
         return await handler(self.narrowed(request, selection))
 
     def selection(self, request: ModelRequest) -> Selection | None:
         """What is asked of the model; None if there is no choice, or nothing that the user said."""
         own = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
-        unknown = [name for name in self.always_include if name not in own]
+        unknown = sorted(self.always_include.difference(own))
         if own and unknown:
             raise ValueError(f"always_include names {unknown[0]!r}, but the agent's tools are: {', '.join(own)}")
         tools = {name: tool for name, tool in own.items() if name not in self.always_include}
@@ -144,11 +156,6 @@ class LLMToolSelectorMiddleware(AgentMiddleware[Any, Any, Any]):
         if unknown:
             raise ValueError(f"on_parsing_failure names {unknown[0]!r}; the tools are: {there}")
         return list(names)
-
-
-def config() -> Any:
-    """The config of the call that selects."""
-    return {**internal_config(), "metadata": {"lc_source": "tool_selection"}}
 
 
 def schema_of(tools: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
@@ -9,7 +10,7 @@ from langchain_core.tools import tool
 from typing_extensions import NotRequired
 
 from ...program import Turn
-from ...roots import Kit
+from ...roots import REFERENCE, Kit
 from ..compare import agent, answer, ask, calling, scripted
 from ..parts import ONE, OTHER, add, direct, fail, mirror
 
@@ -598,6 +599,21 @@ def sync_wrappers_of_tools_under_asyncio(kit: Kit) -> Any:
     return kit.agents.create_agent(scripted(calling(ONE), "hello"), [add], middleware=middleware)
 
 
+# The same, where the reference has the form that it can run.
+
+
+@agent(HI, drivers=("threads",))
+def sync_wrappers_under_asyncio_do_what_async_ones_do(kit: Kit) -> Any:
+    middleware = [wrapping(replace(kit, coroutines=kit.root is REFERENCE), lambda request: request)]
+    return kit.agents.create_agent(scripted("hello"), middleware=middleware)
+
+
+@agent(HI, drivers=("threads",))
+def sync_wrappers_of_tools_under_asyncio_do_what_async_ones_do(kit: Kit) -> Any:
+    middleware = [wrapping(replace(kit, coroutines=kit.root is REFERENCE), lambda request: request, "wrap_tool_call")]
+    return kit.agents.create_agent(scripted(calling(ONE), "hello"), [add], middleware=middleware)
+
+
 @agent(HI, drivers=("sync",))
 def async_hooks_in_a_sync_run(kit: Kit) -> Any:
     async def look(state: Any, runtime: Any) -> Any:
@@ -620,4 +636,11 @@ def async_wrappers_of_tools_in_a_sync_run(kit: Kit) -> Any:
         return await handler(request)
 
     middleware = [kit.middleware.wrap_tool_call(wrap)]
+    return kit.agents.create_agent(scripted(calling(ONE), "hello"), [add], middleware=middleware)
+
+
+@agent(HI, drivers=("sync",))
+def async_wrappers_of_tools_in_a_sync_run_do_what_sync_ones_do(kit: Kit) -> Any:
+    form = replace(kit, coroutines=kit.root is not REFERENCE)
+    middleware = [wrapping(form, lambda request: request, "wrap_tool_call")]
     return kit.agents.create_agent(scripted(calling(ONE), "hello"), [add], middleware=middleware)

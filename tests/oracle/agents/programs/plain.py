@@ -96,7 +96,7 @@ def unknown_tool(kit: Kit) -> Any:
     return kit.agents.create_agent(scripted(calling(("guess", {})), "sorry"), [add])
 
 
-@agent(HI)
+@agent(HI, differences=["call without tools"])
 def a_call_although_there_are_no_tools(kit: Kit) -> Any:
     return kit.agents.create_agent(scripted(calling(("guess", {}))))
 

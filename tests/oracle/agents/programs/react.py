@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -12,9 +13,11 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel, create_model
 from typing_extensions import NotRequired, TypedDict
 
-from ...differences import resumed_limit
-from ...program import Turn
-from ...roots import Kit
+from headrace.agents.history import UNANSWERED
+
+from ...differences import Difference, resumed_limit
+from ...program import Session, Turn
+from ...roots import REFERENCE, Kit
 from ..compare import WORDS_OF_ERRORS, agent, answer, ask, calling, scripted
 from ..parts import ONE, OTHER, add, direct, fail, mirror, tool_of
 
@@ -323,4 +326,23 @@ def react_named_as_a_node(kit: Kit) -> Any:
 
 @older(Turn({"messages": [HumanMessage("hi"), calling(ONE), ("user", "and?")]}), differences=["unanswered call"])
 def react_an_unanswered_call_in_the_input(kit: Kit) -> Any:
+    return react(kit, scripted(mirror), [add])
+
+
+def answered_there(session: Session) -> Any:
+    """A history with a call that nobody answered; with our answer where the reference is asked."""
+    answer = ToolMessage(UNANSWERED, name="add", tool_call_id="c1", status="error")
+    mended = [answer] if session.kit.root is REFERENCE else []
+    return {"messages": [HumanMessage("hi"), calling(ONE), *mended, ("user", "and?")]}
+
+
+def said(lines: list[str]) -> list[str]:
+    """What the model says and the state at the end; ids are given in another order."""
+    *_, end = [line for line in lines if line.startswith("() values")] or [""]
+    told = [line for line in lines if line.startswith(("() messages", "=="))]
+    return [re.sub(r"#\d+", "#", line) for line in [*told, end]]
+
+
+@older(Turn(answered_there), differences=[Difference("When our answer comes into the history.", said, both=True)])
+def react_an_unanswered_call_is_as_one_that_was_answered(kit: Kit) -> Any:
     return react(kit, scripted(mirror), [add])

@@ -50,7 +50,7 @@ class Match:
     text: str
 
 
-def checked(pattern: str) -> str:
+def usable(pattern: str) -> str:
     """The pattern. ValueError, with a text for the model, for one that is no regular expression."""
     if len(pattern) > MOST_PATTERN:
         raise ValueError(f"the pattern has {len(pattern)} characters; {MOST_PATTERN} are allowed")
