@@ -77,14 +77,14 @@ def test_calls_without_ids_get_some_and_are_answered(drive: Drive) -> None:
 
 
 def test_a_call_that_was_cut_off_and_has_no_id_is_made_again(drive: Drive) -> None:
-    cut = AIMessageChunk("", tool_call_chunks=[{"name": "add", "args": '{"a": 1', "id": None, "index": 0}])
+    cut = AIMessageChunk(content="", tool_call_chunks=[{"name": "add", "args": '{"a": 1', "id": None, "index": 0}])
     messages = drive.invoke(create_agent(scripted([cut], calling(ONE), "3"), [add]), HI)["messages"]
     assert kinds(messages) == ["human", "ai", "error", "ai", "success", "ai"]
     assert complaints(messages) == []
 
 
 def test_a_call_that_was_cut_off_ends_an_agent_without_tools(drive: Drive) -> None:
-    cut = AIMessageChunk("", tool_call_chunks=[{"name": "add", "args": '{"a": 1', "id": "c1", "index": 0}])
+    cut = AIMessageChunk(content="", tool_call_chunks=[{"name": "add", "args": '{"a": 1', "id": "c1", "index": 0}])
     messages = drive.invoke(create_agent(scripted([cut])), HI)["messages"]
     assert kinds(messages) == ["human", "ai", "error"]
 
@@ -126,7 +126,7 @@ def test_ids_that_come_again_keep_their_own_answers(drive: Drive) -> None:
 
 def test_a_state_that_only_appends_is_mended_for_the_model_alone(drive: Drive) -> None:
     class Appending(AgentState):
-        messages: Annotated[list[Any], operator.add]  # type: ignore[misc]
+        messages: Annotated[list[Any], operator.add]
 
     model = scripted("fine")
     agent = create_agent(model, [add], state_schema=Appending)
@@ -177,5 +177,5 @@ def test_what_cannot_work_is_refused_when_the_agent_is_made(given: dict[str, Any
 
 
 def test_a_middleware_that_guards_no_tool_is_refused() -> None:
-    with pytest.raises(InvalidGraphError, match="'ad'.*'add'"):
+    with pytest.raises(InvalidGraphError, match=r"'ad'.*'add'"):
         create_agent(scripted("a"), [add], middleware=[HumanInTheLoopMiddleware({"ad": True})])

@@ -29,13 +29,16 @@ class Call:
     args: Mapping[str, Any]
     description: str
     allowed: tuple[str, ...]
+    error: str = ""
+    """What was wrong with the last decision, if the question comes again."""
 
     def text(self, width: int) -> str:
         """What is asked: the call with all of its arguments, since they are what is approved, and the answers."""
         args = as_json(self.args)
         args = args if len(self.name) + len(args) < width else as_json(self.args, 2)
         told = self.description.partition(f"\n\nTool: {self.name}\n")[0]  # what the middleware adds is the call again
-        return visible("\n".join(part for part in (told, f"{CALL} {self.name} {args}", self.forms) if part))
+        wrong = f"✗ {self.error}" if self.error else ""
+        return visible("\n".join(part for part in (wrong, told, f"{CALL} {self.name} {args}", self.forms) if part))
 
     @property
     def forms(self) -> str:
@@ -71,7 +74,8 @@ def review_of(value: Any, schema: Any) -> Review | None:
 def _call(request: Any, allowed: Any) -> Call | None:
     match request:
         case {"name": str(name), "args": dict(args)} if isinstance(allowed, list) and allowed:
-            return Call(name, args, str(request.get("description") or ""), tuple(map(str, allowed)))
+            description, error = (str(request.get(key) or "") for key in ("description", "error"))
+            return Call(name, args, description, tuple(map(str, allowed)), error)
     return None
 
 

@@ -259,8 +259,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         from headrace.graph.compiled import CompiledStateGraph  # noqa: PLC0415 - which needs this class for its types
 
         if isinstance(checkpointer, type):
-            name = checkpointer.__name__
-            raise TypeError(f"checkpointer must be a saver, got the class {name}; make one: {name}()")
+            raise TypeError(f"checkpointer must be a saver, got the class {checkpointer.__name__}; add () to make one")
         if not (checkpointer is None or isinstance(checkpointer, bool) or hasattr(checkpointer, "get_tuple")):
             raise TypeError(
                 f"checkpointer must be a saver such as InMemorySaver(), True, False or None, got {checkpointer!r}"
