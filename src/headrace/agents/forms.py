@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from headrace.errors import InvalidUpdateError
 from headrace.graph.schema import value_of
@@ -21,6 +21,8 @@ class Both:
 
     sync: Sync
     awaited: Async
+    wants: ClassVar[tuple[str, ...]] = ()
+    """Not the config, which costs something to make: who needs it finds it in the context."""
 
     def invoke(self, state: Any, config: Any = None) -> Any:
         return self.sync(state)

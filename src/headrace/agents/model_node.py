@@ -18,6 +18,7 @@ from headrace.agents.watch import Watch, called_as, watching
 from headrace.errors import InvalidModelError
 from headrace.graph.schema import value_of
 from headrace.messages import REMOVE_ALL_MESSAGES
+from headrace.messages.around import unheard
 from headrace.runtime import get_runtime
 
 Wrap = tuple[str, Callable[..., Any]]
@@ -111,8 +112,9 @@ class ModelNode:
 
     async def acall(self, request: ModelRequest) -> Outcome:
         model, arguments, strategy = self.bound(request)
-        watch, config = watching(model, arguments, strategy)
-        output = await model.ainvoke(prompt_of(request), config, **arguments)
+        with unheard(model):
+            watch, config = watching(model, arguments, strategy)
+            output = await model.ainvoke(prompt_of(request), config, **arguments)
         return self.outcome(output, request, strategy, watch)
 
     def bound(self, request: ModelRequest) -> Bound:

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from headrace.agents.structured_output import ProviderStrategy, ToolStrategy
 from headrace.config import current
 from headrace.engine.task import Task
-from headrace.messages.around import UNHEARD, handlers_around
+from headrace.messages.around import handlers_around
 from headrace.messages.tokens import NOSTREAM, Streaming, Tap, TokenTap
 from headrace.messages.tool_calls import STRING, ToolCallFragments, completed
 
@@ -147,9 +147,7 @@ def watching(model: Any, arguments: Mapping[str, Any], strategy: Effective | Non
         watch = tap.watch = tap.watch or Watch()
         return cast("Watch", watch), None
     watch = Watch()
-    if may_stream(model, arguments, handlers):
-        return watch, listened(watch)
-    return watch, None if handlers else UNHEARD
+    return watch, listened(watch) if may_stream(model, arguments, handlers) else None
 
 
 def may_stream(model: Any, arguments: Mapping[str, Any], handlers: Sequence[Any]) -> bool:

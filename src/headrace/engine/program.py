@@ -45,7 +45,7 @@ class Callee:
         if hasattr(function, "program"):  # a graph finds the run that it is part of by itself
             return cls(function.invoke, function.ainvoke)
         if hasattr(function, "invoke") and hasattr(function, "ainvoke"):
-            return cls(function.invoke, function.ainvoke, frozenset({"config"}))
+            return cls(function.invoke, function.ainvoke, frozenset(getattr(function, "wants", {"config"})))
         if not callable(function):
             raise TypeError(f"expected a function or something with invoke(), got {function!r}")
         wants = wanted(function, INJECTED | extra)

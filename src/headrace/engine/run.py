@@ -192,8 +192,8 @@ class Run:
         """A value as it is handed out."""
         return value.copy() if key in self.mutable and hasattr(value, "copy") else value
 
-    def config_for(self, task: Task) -> RunnableConfig:
-        """The config as a task's code sees it."""
+    def config_for(self, task: Task, guest: bool = True) -> RunnableConfig:
+        """The config as a task's code sees it; what the guest adds can be left out."""
         config = self.config.copy()
         config.pop("run_name", None)  # of this run alone, not of what a node calls
         config.pop("run_id", None)
@@ -203,7 +203,7 @@ class Run:
             "checkpoint_ns": task.metadata["langgraph_checkpoint_ns"],
             "checkpoint_id": self.checkpoint_id or None,
         }
-        if self.guest is not None:
+        if guest and self.guest is not None:
             self.guest.complete(task, config)
         return config
 

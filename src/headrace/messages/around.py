@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables.config import RunnableConfig, var_child_runnable_config
 
-UNHEARD: RunnableConfig = {"callbacks": []}
-"""The config of a call that nobody listens to: without the manager around, which langchain-core would copy for it."""
+from headrace.messages.lazy import LazyConfig
 
 
 def handlers_around() -> Sequence[Any]:
@@ -17,3 +17,20 @@ def handlers_around() -> Sequence[Any]:
     config = var_child_runnable_config.get()
     callbacks = None if config is None else config.get("callbacks")
     return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or ()
+
+
+@contextmanager
+def unheard(callee: Any) -> Iterator[bool]:
+    """Around a call of a model or tool: where nobody listens, it finds a config without callbacks. Yields whether."""
+    ambient: Any = var_child_runnable_config.get()
+    task = ambient.task if type(ambient) is LazyConfig and not getattr(callee, "callbacks", None) else None
+    guest: Any = None if task is None else task.run.guest
+    quiet = None if guest is None else guest.quiet(task)
+    if quiet is None:
+        yield False
+        return
+    mark = var_child_runnable_config.set(cast("RunnableConfig", quiet))
+    try:
+        yield True
+    finally:
+        var_child_runnable_config.reset(mark)

@@ -102,6 +102,18 @@ class LangchainGuest:
             manager.add_handler(ToolTap(task))
         config["callbacks"] = manager
 
+    def quiet(self, task: Task) -> RunnableConfig | None:
+        """The config of a call that nobody listens to: without the manager, which langchain-core would copy for it.
+
+        None where somebody does, or may.
+        """
+        if task.guest is not None or self.observes or "tools" in self.run.puts or self.tap(task) is not None:
+            return None
+        config = self.run.config_for(task, guest=False)
+        config["metadata"] = {**self.inherited, **config["metadata"]}
+        config["callbacks"] = []
+        return config
+
     def tap(self, task: Task) -> Tap | None:
         """What listens to a task's models."""
         if NOSTREAM not in task.node.tags:

@@ -16,7 +16,7 @@ from headrace.engine.calls import COUNTED, requests, wait_through
 from headrace.engine.task import Task
 from headrace.errors import InvalidUpdateError
 from headrace.messages import commands
-from headrace.messages.around import UNHEARD, handlers_around
+from headrace.messages.around import unheard
 from headrace.prebuilt.injection import Injection, ToolInjectionError, injection_of
 from headrace.prebuilt.loop_thread import wait_for
 from headrace.prebuilt.tool_errors import HandleToolErrors, ToolCancelledError, ToolInvocationError, insisted, text_for
@@ -266,7 +266,8 @@ async def ainvoked(tool: BaseTool, call: dict[str, Any]) -> Any:
     try:
         if is_sync(tool):
             return await in_thread(lambda: tool.invoke(call))
-        return await tool.ainvoke(call, None if tool.callbacks or handlers_around() else UNHEARD)
+        with unheard(tool):
+            return await tool.ainvoke(call)
     except ValidationError as error:
         raise misfit(tool, call, error) from error
     except asyncio.CancelledError as error:

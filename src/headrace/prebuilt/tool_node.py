@@ -80,6 +80,9 @@ class ToolNode(Runnable[Any, Any]):
     be seen to be wrong.
     """
 
+    wants = ()
+    """In a graph, nothing: its tools find the config in their context."""
+
     def __init__(
         self,
         tools: Sequence[BaseTool | Callable[..., Any]],

@@ -30,7 +30,7 @@ DIFFERENCES = [WORDS_OF_ERRORS, SORRY]
 - A function for errors that is a coroutine function, and settings that cannot be, are refused here.
 """
 
-LATE = TimeoutError("too late")
+LATE = ConnectionError("too late")
 FAST = {"initial_delay": 0, "jitter": False}
 
 
