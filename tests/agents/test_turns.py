@@ -12,6 +12,7 @@ from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from headrace.agents import AgentState, create_agent
 from headrace.agents.middleware import AgentMiddleware, HumanInTheLoopMiddleware, hook_config
@@ -99,6 +100,17 @@ def test_a_tool_that_only_the_model_was_told_of_is_refused(drive: Drive) -> None
 
     messages = drive.invoke(create_agent(scripted(calling(ONE), "so be it"), middleware=[Showing()]), HI)["messages"]
     assert kinds(messages) == ["human", "ai", "error", "ai"]
+
+
+def test_the_older_agent_refuses_calls_and_mends_histories_alike(drive: Drive) -> None:
+    class Appending(TypedDict):
+        messages: Annotated[list[Any], operator.add]
+
+    model = scripted(calling(ONE))
+    agent = create_react_agent(model, [], state_schema=Appending)
+    messages = drive.invoke(agent, {"messages": [calling(ONE), HumanMessage("and now?")]})["messages"]
+    assert kinds(messages) == ["ai", "human", "ai", "error"]
+    assert kinds(model.calls[0]) == ["ai", "error", "human"]
 
 
 def test_a_call_of_a_tool_outside_is_left_to_the_caller(drive: Drive) -> None:

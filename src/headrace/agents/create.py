@@ -13,7 +13,7 @@ from langchain_core.tools import BaseTool
 from headrace.agents.forms import hook_node, node_of
 from headrace.agents.graph import Hook, Shape
 from headrace.agents.middleware.base import AgentMiddleware, jumps_of, unknown_tools
-from headrace.agents.model_node import ModelNode, can_bind_tools, describe, has_tools
+from headrace.agents.model_node import ModelNode, can_bind_tools, describe, has_tools, names_outside
 from headrace.agents.state import AgentState, JumpTo, schemas_of
 from headrace.agents.structured_output import ToolStrategy, as_strategy, effective
 from headrace.chat_models import init_chat_model
@@ -74,12 +74,9 @@ def create_agent(
     wraps, awraps = wrappers(middleware, "wrap_model_call")
     node = ModelNode(
         chat, found.shown, system_message=prompt_of(system_prompt), response_format=format, name=name,
-        wraps=wraps or (), awraps=awraps or (), has_tools=found.node is not None, outside=found.outside,
-        mends=replaces_messages(state),
+        wraps=wraps or (), awraps=awraps or (), has_tools=found.node is not None, mends=replaces_messages(state),
     )  # fmt: skip
     graph.add_node(MODEL, node_of(None if wraps is None else node.turn, None if awraps is None else node.aturn))
-    if found.node is not None:
-        graph.add_node(str(found.node.name), found.node)
     shape_of(found.node, middleware, retries=format is not None or bool(wraps or awraps)).join(graph)
     agent = graph.compile(
         checkpointer, cache=cache, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after,
@@ -131,7 +128,7 @@ def model_of(model: Any) -> Any:
 
 def check_names(middleware: Sequence[AgentMiddleware[Any, Any, Any]], tools: Tools) -> None:
     """InvalidGraphError for a middleware that speaks of a tool that is not there: it would guard nothing."""
-    known = [*(tool.name for tool in tools.own), *tools.outside]
+    known = [*(tool.name for tool in tools.own), *names_outside(tools.provided)]
     mistakes = [mistake for one in middleware for mistake in unknown_tools(one, known)]
     if mistakes:
         raise InvalidGraphError(mistakes)
@@ -200,11 +197,6 @@ class Tools(NamedTuple):
     def shown(self) -> list[Any]:
         """What the model is told of."""
         return [*self.own, *self.provided]
-
-    @property
-    def outside(self) -> list[str]:
-        """The names of tools that are not called here."""
-        return [str(one.get("name") or one.get("function", {}).get("name")) for one in self.provided]
 
 
 def tools_of(tools: Any, middleware: Sequence[AgentMiddleware[Any, Any, Any]] = ()) -> Tools:

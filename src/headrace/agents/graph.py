@@ -110,7 +110,9 @@ class Shape:
     # joining
 
     def join(self, graph: StateGraph[Any, Any, Any, Any]) -> None:
-        """Add hooks and edges to a graph that has the model and the tools."""
+        """Add tools, hooks and edges to a graph that has the model."""
+        if self.tools is not None:
+            graph.add_node(self.tools_name, self.tools)
         for hook in (*self.before_agent, *self.before_model, *self.after_model, *self.after_agent):
             graph.add_node(hook.node, hook.action, trace_policy=hook.trace)
         graph.add_edge(START, self.before_agent[0].node if self.before_agent else self.entry)

@@ -32,10 +32,8 @@ def broken(messages: Sequence[BaseMessage]) -> bool:
             waiting.discard(message.tool_call_id)
         elif waiting:
             return True
-        elif isinstance(message, AIMessage):
-            calls = message.tool_calls
-            if calls or message.invalid_tool_calls:
-                waiting = {call["id"] for call in (calls_of(message) if message.invalid_tool_calls else calls)} - {None}
+        elif isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+            waiting = {call["id"] for call in calls_of(message)}
     return bool(waiting)
 
 

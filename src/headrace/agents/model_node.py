@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -51,7 +51,6 @@ class ModelNode:
         awraps: Sequence[Wrap] = (),
         source: str = "messages",
         has_tools: bool = True,
-        outside: Collection[str] = (),
         mends: bool = True,
     ) -> None:
         self.model = model
@@ -63,7 +62,7 @@ class ModelNode:
         """A key of the state whose messages, if it has any, go to the model in place of the history."""
         self.has_tools = has_tools
         """Whether there is a node that makes the calls."""
-        self.outside = frozenset(outside)
+        self.outside = frozenset(names_outside(self.tools))
         """Tools whose calls are made by somebody else: the provider, or the caller of the agent."""
         self.mends = mends
         """Whether the state's `messages` can be replaced, to mend them; else they are mended for the model alone."""
@@ -201,6 +200,11 @@ def unwrapped(model: Any, strategy: Effective | None) -> Bound:
     if called_as(RunnableBinding, model) and not model.config and not model.config_factories:
         return Bound(model.bound, dict(model.kwargs), strategy)
     return Bound(model, {}, strategy)
+
+
+def names_outside(tools: Sequence[Any]) -> list[str]:
+    """The names of those tools that are not called here, but by the provider or the agent's caller: they are dicts."""
+    return [str(one.get("name") or one.get("function", {}).get("name")) for one in tools if isinstance(one, dict)]
 
 
 def has_tools(model: Any) -> bool:

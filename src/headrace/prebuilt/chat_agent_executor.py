@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 from typing_extensions import NotRequired, TypedDict
 
-from headrace.agents.create import check_tools, configured, model_of, tools_of
+from headrace.agents.create import check_tools, configured, model_of, replaces_messages, tools_of
 from headrace.agents.forms import node_of
 from headrace.agents.graph import Hook, Shape
 from headrace.agents.model_node import ModelNode
@@ -116,12 +116,11 @@ def create_react_agent(
     wraps, awraps = layers(model if dynamic else None, prompt, shape.direct)
     model_node = ModelNode(
         chat, found.shown, name=name, wraps=wraps or (), awraps=awraps,
-        source=INSTEAD if pre_model_hook is not None else "messages",
+        source=INSTEAD if pre_model_hook is not None else "messages", has_tools=found.node is not None,
+        mends=replaces_messages(schema),
     )  # fmt: skip
     action = node_of(None if wraps is None else model_node.turn, model_node.aturn)
     graph.add_node(AGENT, action, input_schema=with_instead(schema) if pre_model_hook is not None else None)
-    if found.node is not None:
-        graph.add_node(str(found.node.name), found.node)
     shape.join(graph)
     compiled = graph.compile(
         checkpointer, store=store, interrupt_before=interrupt_before, interrupt_after=interrupt_after, debug=debug,

@@ -51,81 +51,54 @@ def made(
     return kind()
 
 
-def before_agent(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    can_jump_to: list[JumpTo] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of state and runtime as a hook that runs once, when a run begins."""
-    return decorated("before_agent", func, state_schema, tools, can_jump_to, name)
+def hook(name: str, doc: str) -> Callable[..., Any]:
+    """A decorator for functions of state and runtime; to be used as it is, or called with settings."""
+    place = name
+
+    def decorate(
+        func: Callable[..., Any] | None = None,
+        *,
+        state_schema: Any = None,
+        tools: Sequence[BaseTool] | None = None,
+        can_jump_to: list[JumpTo] | None = None,
+        name: str | None = None,
+    ) -> Any:
+        make = functools.partial(
+            made, place, state_schema=state_schema, tools=tools, can_jump_to=can_jump_to, name=name
+        )
+        return make if func is None else make(func)
+
+    decorate.__name__, decorate.__doc__ = place, doc
+    return decorate
 
 
-def before_model(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    can_jump_to: list[JumpTo] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of state and runtime as a hook that runs before each call of the model."""
-    return decorated("before_model", func, state_schema, tools, can_jump_to, name)
+def wrapper(name: str, doc: str) -> Callable[..., Any]:
+    """A decorator for functions of request and handler, which lead nowhere."""
+    decorate = hook(name, doc)
+
+    def wrap(
+        func: Callable[..., Any] | None = None,
+        *,
+        state_schema: Any = None,
+        tools: Sequence[BaseTool] | None = None,
+        name: str | None = None,
+    ) -> Any:
+        return decorate(func, state_schema=state_schema, tools=tools, name=name)
+
+    wrap.__name__, wrap.__doc__ = decorate.__name__, doc
+    return wrap
 
 
-def after_model(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    can_jump_to: list[JumpTo] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of state and runtime as a hook that runs after each call of the model."""
-    return decorated("after_model", func, state_schema, tools, can_jump_to, name)
-
-
-def after_agent(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    can_jump_to: list[JumpTo] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of state and runtime as a hook that runs once, when the agent has its answer."""
-    return decorated("after_agent", func, state_schema, tools, can_jump_to, name)
-
-
-def wrap_model_call(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of request and handler as a wrapper around each call of the model."""
-    return decorated("wrap_model_call", func, state_schema, tools, None, name)
-
-
-def wrap_tool_call(
-    func: Callable[..., Any] | None = None,
-    *,
-    state_schema: Any = None,
-    tools: Sequence[BaseTool] | None = None,
-    name: str | None = None,
-) -> Any:
-    """A function of request and handler as a wrapper around each call of a tool."""
-    return decorated("wrap_tool_call", func, state_schema, tools, None, name)
-
-
-def decorated(hook: str, function: Callable[..., Any] | None, *settings: Any) -> Any:
-    """The middleware; for a decorator that was called with settings, what makes it."""
-    if function is not None:
-        return made(hook, function, *settings)
-    return lambda function: made(hook, function, *settings)
+before_agent = hook("before_agent", "A function of state and runtime as a hook that runs once, when a run begins.")
+before_model = hook(
+    "before_model", "A function of state and runtime as a hook that runs before each call of the model."
+)
+after_model = hook("after_model", "A function of state and runtime as a hook that runs after each call of the model.")
+after_agent = hook("after_agent", "A function of state and runtime as a hook that runs once the agent has its answer.")
+wrap_model_call = wrapper(
+    "wrap_model_call", "A function of request and handler as a wrapper around each call of the model."
+)
+wrap_tool_call = wrapper("wrap_tool_call", "A function of request and handler as a wrapper around each call of a tool.")
 
 
 def dynamic_prompt(func: Callable[..., Any] | None = None) -> Any:
