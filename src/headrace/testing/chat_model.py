@@ -10,16 +10,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.messages.utils import message_chunk_to_message
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, SkipValidation
 
-from headrace.messages.tool_calls import ToolCallFragments, completed
+from headrace.testing.streamed import StreamedChatModel
 
 Piece: TypeAlias = str | AIMessageChunk | BaseException
 """One item of a reply that is written chunk by chunk."""
@@ -50,7 +49,7 @@ class _Script:
             return len(self.calls) - 1
 
 
-class ScriptedChatModel(BaseChatModel):
+class ScriptedChatModel(StreamedChatModel):
     """A chat model that gives `replies` in order, streamed as a provider would.
 
     A reply is one of
@@ -159,24 +158,6 @@ class ScriptedChatModel(BaseChatModel):
                     await held
             yield _sent(piece)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return added_up(list(self._stream(messages, stop, **kwargs)))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return added_up([chunk async for chunk in self._astream(messages, stop, **kwargs)])
-
     def _pieces(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> Iterator[Piece]:
         number = self._script.record(messages, options if stop is None else {**options, "stop": stop})
         if number >= len(self.replies) and self.when_exhausted == "raise":
@@ -237,18 +218,6 @@ def _sent(piece: Piece) -> ChatGenerationChunk:
     if isinstance(piece, BaseException):
         raise piece.with_traceback(None)  # it may be raised many times, and would gather the frames of all
     return ChatGenerationChunk(message=AIMessageChunk(content=piece) if isinstance(piece, str) else piece)
-
-
-def added_up(chunks: list[ChatGenerationChunk]) -> ChatResult:
-    if not chunks:
-        raise ValueError("the scripted reply is an empty list; write at least one chunk")
-    messages = [cast("AIMessageChunk", chunk.message) for chunk in chunks]
-    fragments = ToolCallFragments()
-    for one in messages:
-        fragments.add(one.tool_call_chunks)
-    first, *rest = messages
-    message = message_chunk_to_message(first + rest if rest else first)
-    return ChatResult(generations=[ChatGeneration(message=completed(cast("AIMessage", message), fragments))])
 
 
 def _refuse_awaitable(held: Any) -> None:

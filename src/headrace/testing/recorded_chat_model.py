@@ -10,12 +10,11 @@ from typing import Any, Literal, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, model_validator
 
-from headrace.testing.chat_model import added_up
 from headrace.testing.recording import (
     RecordedCall,
     RecordedError,
@@ -27,12 +26,13 @@ from headrace.testing.recording import (
     request_of,
 )
 from headrace.testing.redact import Clean, secrets_of, without, without_keys
+from headrace.testing.streamed import StreamedChatModel
 
 ALONE: RunnableConfig = {"callbacks": []}
 """The real model is called behind the scenes: its tokens are told once, as those of the recorded model."""
 
 
-class RecordedChatModel(BaseChatModel):
+class RecordedChatModel(StreamedChatModel):
     """A chat model that records `model` in a file and replays it from there.
 
     A call is known by its messages and options, not by their ids: the first recorded call that asked the same and was
@@ -120,24 +120,6 @@ class RecordedChatModel(BaseChatModel):
         with _Listener(self, request) as heard:
             async for message in self._real.astream(messages, ALONE, **self._unbound(options)):
                 yield heard(message)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return added_up(list(self._stream(messages, stop, **kwargs)))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return added_up([chunk async for chunk in self._astream(messages, stop, **kwargs)])
 
     def _known(self, request: Request) -> RecordedCall | None:
         """The recorded call; None when the real model is to be asked."""
